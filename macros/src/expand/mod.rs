@@ -1,0 +1,5 @@
+//! What the macros become: one file per macro.
+
+pub(crate) mod main;
+pub(crate) mod process;
+pub(crate) mod test;

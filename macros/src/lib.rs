@@ -1,0 +1,199 @@
+//! The macros of the `offspring` crate: `#[derive(Process)]`, `#[offspring::main]` and `#[offspring::test]`.
+//!
+//! Programs do not name this crate: `offspring` re-exports what is here, beside the traits that it implements.
+//!
+//! A derive goes through the files in this order: `ast` and `attr` read the input (`meta` takes attributes apart),
+//! `check` refuses what cannot be a process class (`borrow` and `instance` know the details), and `expand` writes the
+//! code, or `fallback` what stands in for it beside errors. `ctxt` collects those, so that all of them are seen at
+//! once. The attributes for functions share `function`.
+
+mod ast;
+mod attr;
+mod borrow;
+mod check;
+mod ctxt;
+mod expand;
+mod fallback;
+mod function;
+mod instance;
+mod meta;
+mod schema;
+mod suggest;
+mod symbol;
+
+use proc_macro::TokenStream;
+
+/// Makes a type a **process class**: its values can be started in a process of their own.
+///
+/// The type also implements `Run`, which says what the child does, and serde's `Serialize` and `Deserialize`, for the
+/// value travels to the child as bytes. Structs and enums of all shapes can be process classes.
+///
+/// ```ignore
+/// use offspring::{Process, Run};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Process, Serialize, Deserialize)]
+/// struct Downloader {
+///     url: String,
+///     size: u64,
+/// }
+///
+/// impl Run for Downloader {
+///     type Output = u64;
+///     fn run(self) -> u64 {
+///         self.size // computed in the child
+///     }
+/// }
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let child = Downloader { url: "http://localhost".into(), size: 1 << 20 }.start()?;
+///     assert_eq!(child.join()?, 1 << 20);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Attributes
+///
+/// They stand above the type, in one `#[process(..)]` or in several:
+///
+/// | attribute | meaning | without it |
+/// |---|---|---|
+/// | `name = "loader"` | what the class is called, in names such as `loader-1` and as its **key** | the name of the type, and the key below |
+/// | `daemon`, `daemon = true`, `daemon = false` | whether its processes are ended, and not waited for, when the program ends | decided at `start` |
+/// | `start_method = "spawn"`, `"forkserver"`, `"fork"` | how its processes are made | the default of the system |
+/// | `instances(Worker<u32>, Worker<String>)` | the instances of a generic class that can be started | not generic |
+/// | `crate = ::my::offspring` | where the `offspring` crate is, if it has another name or is re-exported | `::offspring` |
+///
+/// ```ignore
+/// #[derive(Process, Serialize, Deserialize)]
+/// #[process(name = "heartbeat", daemon, start_method = "spawn")]
+/// struct Heartbeat {
+///     every: Duration,
+/// }
+/// ```
+///
+/// # The key
+///
+/// A child finds its class by a key, `package::module::Type`, which is the same in every build of the program. Two
+/// classes with one key are refused when the program starts. That happens to two classes of one name in the bodies of
+/// two functions of one module, for functions are not part of the key: give one of them a `name`.
+///
+/// # Generic classes
+///
+/// A child can only be handed a class that was compiled into the program, so a generic class lists its instances:
+///
+/// ```ignore
+/// #[derive(Process, Serialize, Deserialize)]
+/// #[process(instances(Worker<u32>, Worker<Vec<u8>>))]
+/// struct Worker<T> {
+///     item: T,
+/// }
+/// ```
+///
+/// Each instance has a key of its own, such as `package::module::Worker<u32>`, made of the arguments as they are
+/// written. The arguments own their data, too.
+///
+/// # What cannot be a process class
+///
+/// The child lives in an address space of its own. So a class has no lifetime parameters, no references, not even
+/// `&'static str`, and no raw pointers: own the data, with a `String` or a `Vec`. A field that serde skips, or that has
+/// a `#[serde(with = "…")]`, may hold a reference all the same. A union cannot be a process class; an enum can.
+#[proc_macro_derive(Process, attributes(process))]
+pub fn derive_process(definition: TokenStream) -> TokenStream {
+    expand::process::derive(definition.into()).into()
+}
+
+/// Calls `offspring::init()` before the body of `main`, so that the program's children never reach that body.
+///
+/// Children are started by running the program again. They find out what they are in `init`, do their work there, and
+/// exit. Without this attribute, or that call, `start` returns an error that says so.
+///
+/// ```ignore
+/// #[offspring::main]
+/// fn main() -> std::process::ExitCode {
+///     println!("only the parent prints this");
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+///
+/// `main` may return whatever it may return without the attribute.
+///
+/// # With other attributes
+///
+/// Attribute macros go **below** this one. What they make of the function is called after the guard, so a child does not
+/// start the runtime of its parent:
+///
+/// ```ignore
+/// #[offspring::main]
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     tokio::fs::write("greeting", "hello").await
+/// }
+/// ```
+///
+/// A macro that changes the return type of the function goes above.
+///
+/// # Arguments
+///
+/// `#[offspring::main(crate = ::my::offspring)]` says where the `offspring` crate is, if it has another name or is
+/// re-exported.
+///
+/// # Elsewhere than on `main`
+///
+/// The attribute insists on a function of that name. Where a program starts in another way, call `offspring::init()`
+/// there, before anything else.
+#[proc_macro_attribute]
+pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::main::expand(args.into(), &item.into()).into()
+}
+
+/// Makes a function a test that can start processes, under plain `cargo test` and under other runners.
+///
+/// Takes the place of `#[test]`: a test binary has a `main` that belongs to the test harness, so the guard stands before
+/// the body of the test instead. A `#[test]` below it is an error; one above is invisible to it, and would run the test
+/// twice.
+///
+/// ```ignore
+/// #[offspring::test]
+/// fn a_downloader_returns_its_size() -> Result<(), Box<dyn std::error::Error>> {
+///     let child = Downloader { url: "http://localhost".into(), size: 7 }.start()?;
+///     assert_eq!(child.join()?, 7);
+///     Ok(())
+/// }
+/// ```
+///
+/// Other attributes stay on the test, as they do with `#[test]`:
+///
+/// ```ignore
+/// #[offspring::test]
+/// #[should_panic(expected = "no such host")]
+/// fn a_panic_comes_back() {
+///     Downloader { url: "http://nowhere".into(), size: 0 }.start().unwrap().join().unwrap();
+/// }
+/// ```
+///
+/// # Async tests
+///
+/// `#[tokio::test]` and its like make a test of their own, which does not go together with this one. Write a plain
+/// function that builds its runtime:
+///
+/// ```ignore
+/// #[offspring::test]
+/// fn a_child_can_be_awaited() -> Result<(), Box<dyn std::error::Error>> {
+///     tokio::runtime::Runtime::new()?.block_on(async {
+///         let child = Downloader { url: "http://localhost".into(), size: 7 }.start()?;
+///         assert_eq!(child.await?, 7);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
+/// # Arguments
+///
+/// `#[offspring::test(crate = ::my::offspring)]` says where the `offspring` crate is, if it has another name or is
+/// re-exported.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::test::expand(args.into(), &item.into()).into()
+}

@@ -1,0 +1,119 @@
+//! A child's life, from its order to its exit.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::guard::BOOT_FAILURE;
+use super::order::{Failure, Life, Report, Target};
+use super::registry::{self, Runner};
+use super::{identity, link, method, panic};
+use crate::sys::ambient::{self, Ambient};
+use crate::sys::channel::Channel;
+use crate::sys::{Object, image, lifeline, process, runtime};
+use crate::wire::envelope;
+
+/// The exit code after a panic: Rust's own.
+const PANICKED: i32 = 101;
+
+/// What the forkserver was like when it began, for the children that are cloned from it.
+static SERVER: std::sync::OnceLock<Ambient> = std::sync::OnceLock::new();
+
+/// In the forkserver: remembers what clones of it start from.
+pub(crate) fn remember_server() {
+    SERVER.get_or_init(|| ambient::capture().ambient);
+}
+
+/// Lives the life of a child: never returns.
+pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Object>) -> ! {
+    let channel = link::connect(channel);
+    let (target, detached) = (life.target.clone(), life.detached);
+    let runner = settle(life, objects).and_then(|()| find(&target));
+    let runner = match runner {
+        Ok(runner) => runner,
+        Err(failure) => refuse(&channel, failure),
+    };
+    if !detached {
+        if let Err(error) = lifeline::arm(&channel) {
+            refuse(&channel, Failure::Setup(format!("cannot arm the lifeline: {error}")));
+        }
+    }
+    panic::watch(&channel);
+    match catch_unwind(AssertUnwindSafe(|| runner(payload))) {
+        Ok(Ok(output)) => {
+            answer(&channel, &Report::Done, &output);
+            std::process::exit(0)
+        }
+        Ok(Err(failure)) => refuse(&channel, failure),
+        Err(cause) => {
+            let panic = panic::last(cause.as_ref());
+            panic::drop_quietly(cause);
+            answer(&channel, &Report::Failed(Failure::Panicked(panic)), &[]);
+            std::process::exit(PANICKED)
+        }
+    }
+}
+
+/// Makes this process what its starter wants it to be.
+fn settle(life: Life, objects: Vec<Object>) -> Result<(), Failure> {
+    // One that was cloned or forked has not passed an exec that separated it; for others this is no change.
+    if life.own_group || life.detached {
+        ambient::separate(life.detached);
+    }
+    take_on(&life, objects).map_err(|error| Failure::Setup(error.to_string()))?;
+    if life.own_group && ambient::standard(0).is_some_and(ambient::is_terminal) {
+        ambient::refuse_terminal_stops();
+    }
+    process::set_title(&life.identity.name);
+    method::inherit(life.start_method);
+    identity::assume(life.identity);
+    Ok(())
+}
+
+/// Takes on the starter's surroundings as far as this process has not inherited them.
+fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<()> {
+    let mut objects = objects.into_iter();
+    if let Some(open) = life.standard {
+        ambient::install_standard(open.map(|open| open.then(|| objects.next()).flatten()))?;
+    }
+    if life.directory {
+        let directory = objects.next().ok_or(io::ErrorKind::InvalidData)?;
+        ambient::enter(&directory)?;
+    }
+    if let Some(adopt) = &life.adopt {
+        if let Some(environment) = &adopt.environment {
+            runtime::replace_environment(environment);
+        }
+        if let (Some(ambient), Some(server)) = (&adopt.ambient, SERVER.get()) {
+            ambient.adopt(server);
+        }
+    }
+    Ok(())
+}
+
+fn find(target: &Target) -> Result<Runner, Failure> {
+    match target {
+        Target::Class(key) => {
+            registry::find(key).map(|class| class.run).ok_or_else(|| Failure::UnknownClass(key.clone()))
+        }
+        Target::Function(offset) => image::function_at(*offset)
+            .ok_or_else(|| Failure::Setup(format!("no function lies at offset {offset:#x}"))),
+    }
+}
+
+/// Says something to the parent. One that is gone, or has dropped the handle, has no use for it.
+fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
+    if let Err(error) = envelope::send(channel, report, payload, &[]) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // Out of memory or descriptors for a large output: what can be said in few bytes is said.
+            let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", payload.len()));
+            let _nothing_more_can_be_done = envelope::send(channel, &Report::Failed(failure), &[], &[]);
+            std::process::exit(BOOT_FAILURE)
+        }
+    }
+}
+
+/// Says why there is no output, and exits.
+pub(crate) fn refuse(channel: &Channel, failure: Failure) -> ! {
+    answer(channel, &Report::Failed(failure), &[]);
+    std::process::exit(BOOT_FAILURE)
+}

@@ -1,0 +1,55 @@
+//! The server's side.
+
+use crate::launch::guard::follow_order;
+use crate::launch::order::{Failure, Report};
+use crate::launch::{child, guard};
+use crate::sys::channel::{Channel, Received};
+use crate::sys::zygote::{self, Side, Slots, Zygote};
+use crate::sys::{Object, ambient, process, runtime};
+use crate::wire::envelope;
+
+/// Serves until the starter is gone: in the server this never returns, and in its clones neither.
+pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
+    let (zygote, slots) = match prepare(objects) {
+        Ok(prepared) => prepared,
+        Err(error) => child::refuse(&control, Failure::Setup(error.to_string())),
+    };
+    if envelope::send(&control, &Report::Done, &[], &[]).is_err() {
+        runtime::exit_now(guard::BOOT_FAILURE);
+    }
+    loop {
+        // Whatever is wrong with the control channel, the starter sees the server's end and makes another.
+        let Ok(Received::Message(message)) = control.receive() else { runtime::exit_now(0) };
+        let (Ok(slot), Some(object)) = (message.bytes.try_into(), message.objects.into_iter().next()) else {
+            runtime::exit_now(guard::BOOT_FAILURE)
+        };
+        let channel = Channel::from_object(object);
+        let told = match zygote.clone(&slots, u16::from_le_bytes(slot)) {
+            Ok(Side::Child) => {
+                drop((control, slots));
+                follow_order(channel)
+            }
+            Ok(Side::Server(handle)) => {
+                envelope::send(&channel, &Report::Born(handle.pid()), &[], &[zygote::as_object(&handle)])
+            }
+            Err(error) => {
+                envelope::send(&channel, &Report::NotBorn(error.raw_os_error().unwrap_or(0)), &[], &[])
+            }
+        };
+        // A starter that is gone shows on the control channel too.
+        let _starter_gone = told.is_err();
+    }
+}
+
+fn prepare(mut objects: Vec<Object>) -> std::io::Result<(Zygote, Slots)> {
+    let zygote = Zygote::new()?;
+    let births = objects.pop().ok_or(std::io::ErrorKind::InvalidData)?;
+    let slots = Slots::map(&births)?;
+    process::set_title("offspring-fork");
+    child::remember_server();
+    // The server holds none of the starter's streams, nor its directory: others may wait for their end.
+    ambient::enter(&ambient::directory("/".as_ref())?)?;
+    let null = ambient::null_device()?;
+    ambient::install_standard([Some(null.try_clone()?), Some(null.try_clone()?), Some(null)])?;
+    Ok((zygote, slots))
+}

@@ -1,0 +1,157 @@
+//! What is to be started, and what came of it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::StartError;
+use super::identity::Identity;
+use super::method::{StartMethod, start_method};
+use super::order::{Adopt, Life, Order, Role, Target};
+use crate::sys::channel::{Channel, Message};
+use crate::sys::exec::Group;
+use crate::sys::process::Handle;
+use crate::sys::{Borrowed, Object, ambient, borrow, image};
+use crate::wire::envelope;
+
+/// A process to be.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) method: StartMethod,
+    pub(crate) target: Target,
+    /// The encoded value.
+    pub(crate) payload: &'a [u8],
+    pub(crate) identity: Identity,
+    pub(crate) detached: bool,
+    pub(crate) own_group: bool,
+    pub(crate) standard: [Stream; 3],
+    pub(crate) environment: &'a Environment,
+    pub(crate) directory: Option<&'a PathBuf>,
+}
+
+/// Where a standard stream of the child goes.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Where the parent's goes.
+    Inherit,
+    /// To this object.
+    To(Object),
+}
+
+/// A process that was made and has its order.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) handle: Handle,
+    pub(crate) channel: Channel,
+    /// What it said before it was known to exist.
+    pub(crate) early: Vec<Message>,
+    /// It is known to have come by the guard.
+    pub(crate) ready: bool,
+}
+
+/// Changes to the environment of a child.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) clear: bool,
+    /// `None` removes the variable.
+    pub(crate) changes: BTreeMap<OsString, Option<OsString>>,
+}
+
+impl Environment {
+    /// The environment of the child, given that of this process.
+    pub(crate) fn resolve(&self) -> Vec<(OsString, OsString)> {
+        let mut resolved: Vec<(OsString, OsString)> =
+            if self.clear { Vec::new() } else { std::env::vars_os().collect() };
+        if !self.changes.is_empty() {
+            resolved.retain(|(name, _)| !self.changes.contains_key(name));
+            let set = |(name, value): (&OsString, &Option<OsString>)| Some((name.clone(), value.clone()?));
+            resolved.extend(self.changes.iter().filter_map(set));
+        }
+        resolved
+    }
+
+    /// The environment of the child, if it is another than that of this process.
+    pub(crate) fn changed(&self) -> Option<Vec<(OsString, OsString)>> {
+        (self.clear || !self.changes.is_empty()).then(|| self.resolve())
+    }
+
+    /// Refuses names and values that no environment can hold.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let holds = |text: &OsStr, byte| text.as_encoded_bytes().contains(&byte);
+        for (name, value) in &self.changes {
+            if name.is_empty() || holds(name, b'=') || holds(name, 0) {
+                return Err(StartError::Invalid(format!("{name:?} cannot name an environment variable")));
+            }
+            if value.as_ref().is_some_and(|value| holds(value, 0)) {
+                return Err(StartError::Invalid(format!(
+                    "the value of environment variable {name:?} holds a zero byte"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What goes along with an order, besides the payload.
+#[derive(Debug, Default)]
+pub(crate) struct Handover<'a> {
+    pub(crate) standard: Option<[Option<Borrowed<'a>>; 3]>,
+    pub(crate) directory: Option<Borrowed<'a>>,
+    pub(crate) adopt: Option<Adopt>,
+}
+
+impl Plan<'_> {
+    /// Sends the order. A child that has died already is found out when it is waited for.
+    pub(crate) fn give_order(&self, channel: &Channel, handover: Handover<'_>) -> Result<(), StartError> {
+        let Handover { standard, directory, adopt } = handover;
+        let life = Life {
+            target: self.target.clone(),
+            identity: self.identity.clone(),
+            start_method: start_method(),
+            detached: self.detached,
+            own_group: self.own_group,
+            standard: standard.map(|streams| streams.map(|stream| stream.is_some())),
+            directory: directory.is_some(),
+            adopt,
+        };
+        let objects: Vec<Borrowed<'_>> = standard.into_iter().flatten().flatten().chain(directory).collect();
+        let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
+        match envelope::send(channel, &order, self.payload, &objects) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent.map_err(StartError::system("hand the arguments over")),
+        }
+    }
+
+    /// The process group of a child that is executed.
+    pub(crate) fn group(&self) -> Group {
+        match (self.detached, self.own_group) {
+            (true, _) => Group::Session,
+            (false, true) => Group::Own,
+            (false, false) => Group::Inherit,
+        }
+    }
+
+    /// The standard streams as objects, for a process that is executed: `None` keeps the parent's.
+    pub(crate) fn redirected(&self) -> [Option<Borrowed<'_>>; 3] {
+        self.standard.each_ref().map(|stream| match stream {
+            Stream::Inherit => None,
+            Stream::To(object) => Some(borrow(object)),
+        })
+    }
+
+    /// The standard streams as objects, the parent's own included: `None` for one that is closed.
+    pub(crate) fn all_standard(&self) -> [Option<Borrowed<'_>>; 3] {
+        let mut number = 0..;
+        self.standard.each_ref().map(|stream| match (stream, number.next()) {
+            (Stream::To(object), _) => Some(borrow(object)),
+            (Stream::Inherit, number) => number.and_then(ambient::standard),
+        })
+    }
+
+    /// The directory that the child begins in, if it is not the parent's own.
+    pub(crate) fn open_directory(&self) -> Result<Option<Object>, StartError> {
+        let Some(path) = self.directory else { return Ok(None) };
+        let refused = |source| StartError::Directory { path: path.clone(), source };
+        ambient::directory(path).map(Some).map_err(refused)
+    }
+}

@@ -1,0 +1,230 @@
+//! The record of one child: what its handle, the table of children and the watcher share.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use super::error::JoinError;
+use crate::launch::error::BOOT_TIMEOUT;
+use crate::launch::identity::Identity;
+use crate::launch::order::Report;
+use crate::launch::{BootError, Launched};
+use crate::sys::channel::{Channel, Message, Received};
+use crate::sys::process::{Handle, Signal};
+use crate::sys::{ExitStatus, poller};
+use crate::wire::envelope;
+
+/// One child, from its start until the last who holds this has gone.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) identity: Identity,
+    pub(crate) pid: u32,
+    pub(crate) detached: bool,
+    own_group: bool,
+    handle: Handle,
+    /// The process that started it: a copy of that one must keep its hands off.
+    owner: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(Running),
+    Ended { status: ExitStatus, outcome: Option<Outcome> },
+}
+
+/// What is known of a child that runs.
+#[derive(Debug)]
+struct Running {
+    channel: Channel,
+    /// What it said, in order.
+    said: Vec<Message>,
+    /// It came by the guard, or has until then.
+    boot: Boot,
+    wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+enum Boot {
+    Passed,
+    Until(Instant),
+    /// It was killed because it never came by.
+    Missed,
+}
+
+/// What became of a child's work.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It answered, with an output or a failure.
+    Answered(Message),
+    /// It ended before it came by the guard.
+    NotBooted(BootError),
+    /// It said nothing.
+    Silent,
+    Unreadable(io::Error),
+}
+
+impl Record {
+    pub(crate) fn new(identity: Identity, detached: bool, own_group: bool, launched: Launched) -> Self {
+        let Launched { handle, channel, early, ready } = launched;
+        let boot = if ready { Boot::Passed } else { Boot::Until(Instant::now() + BOOT_TIMEOUT) };
+        let running = Running { channel, said: early, boot, wakers: Vec::new() };
+        Self {
+            pid: handle.pid(),
+            identity,
+            detached,
+            own_group,
+            handle,
+            owner: std::process::id(),
+            state: Mutex::new(State::Running(running)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes ready when the process ends, and stays so.
+    pub(crate) fn sentinel(&self) -> poller::Sentinel<'_> {
+        self.handle.sentinel()
+    }
+
+    /// Sends a signal; none to a process that has ended.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.handle.signal(signal)
+    }
+
+    /// Whether this process started the child, and is no copy of the one that did.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.owner == std::process::id()
+    }
+
+    /// Whether the process leads a group of its own number. (One that was reaped leads nothing: its number may be
+    /// another's.)
+    pub(crate) fn leads_group(&self) -> bool {
+        (self.own_group || self.detached) && matches!(*self.state(), State::Running(_))
+    }
+
+    /// The status, once the process has ended: then it is reaped, and its record complete.
+    pub(crate) fn poll(&self) -> io::Result<Option<ExitStatus>> {
+        let mut wakers = Vec::new();
+        let status = {
+            let _no_fork_meanwhile = crate::sys::fork::enter();
+            let mut state = self.state();
+            let running = match &mut *state {
+                State::Ended { status, .. } => return Ok(Some(*status)),
+                State::Running(running) => running,
+            };
+            let Some(status) = self.handle.try_reap()? else { return Ok(None) };
+            let outcome = running.conclude(status);
+            wakers.append(&mut running.wakers);
+            *state = State::Ended { status, outcome: Some(outcome) };
+            status
+        };
+        for waker in wakers {
+            waker.wake();
+        }
+        Ok(Some(status))
+    }
+
+    /// Waits until the process has ended, or the deadline: its status.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+        loop {
+            if let Some(status) = self.poll()? {
+                return Ok(Some(status));
+            }
+            let until = match (self.boot_deadline(), deadline) {
+                (Some(boot), Some(deadline)) => Some(boot.min(deadline)),
+                (boot, deadline) => boot.or(deadline),
+            };
+            let ended = poller::wait(&[self.handle.sentinel()], until)?[0];
+            if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return self.poll();
+            }
+            if !ended {
+                self.enforce_boot_deadline()?;
+            }
+        }
+    }
+
+    /// Until when the process must have come by the guard, if it is not known to have.
+    pub(crate) fn boot_deadline(&self) -> Option<Instant> {
+        match &*self.state() {
+            State::Running(Running { boot: Boot::Until(deadline), .. }) => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    /// Kills a process that did not come by the guard in time.
+    pub(crate) fn enforce_boot_deadline(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let State::Running(running) = &mut *state else { return Ok(()) };
+        let Boot::Until(deadline) = running.boot else { return Ok(()) };
+        running.listen()?;
+        if matches!(running.boot, Boot::Until(_)) && Instant::now() >= deadline {
+            running.boot = Boot::Missed;
+            return self.handle.signal(Signal::Kill);
+        }
+        Ok(())
+    }
+
+    /// Has a waker woken when the process has ended; the status if it has already.
+    pub(crate) fn wake_at_end(&self, waker: &Waker) -> Option<ExitStatus> {
+        match &mut *self.state() {
+            State::Ended { status, .. } => Some(*status),
+            State::Running(running) => {
+                if !running.wakers.iter().any(|known| known.will_wake(waker)) {
+                    running.wakers.push(waker.clone());
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes what became of the work; once.
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        match &mut *self.state() {
+            State::Ended { outcome, .. } => outcome.take(),
+            State::Running(_) => None,
+        }
+    }
+
+    /// The error that says that the system refused to wait.
+    pub(crate) fn wait_error(&self, source: io::Error) -> JoinError {
+        JoinError::Wait { name: self.identity.name.clone(), pid: self.pid, source }
+    }
+}
+
+impl Running {
+    /// Reads what the child has said by now.
+    fn listen(&mut self) -> io::Result<()> {
+        while let Received::Message(message) = self.channel.try_receive()? {
+            self.said.push(message);
+        }
+        if !self.said.is_empty() {
+            self.boot = Boot::Passed;
+        }
+        Ok(())
+    }
+
+    /// Makes an outcome of what a child said that has ended.
+    fn conclude(&mut self, status: ExitStatus) -> Outcome {
+        if let Err(error) = self.listen() {
+            return Outcome::Unreadable(error);
+        }
+        let mut outcome = match self.boot {
+            Boot::Passed => Outcome::Silent,
+            Boot::Missed => Outcome::NotBooted(BootError::TimedOut(BOOT_TIMEOUT)),
+            Boot::Until(_) => Outcome::NotBooted(BootError::Ended(status)),
+        };
+        for message in self.said.drain(..) {
+            // What the child answered is opened by who takes it: it may be large.
+            if !matches!(envelope::peek(&message), Some(Report::Ready | Report::Born(_) | Report::NotBorn(_)))
+            {
+                outcome = Outcome::Answered(message);
+            }
+        }
+        outcome
+    }
+}

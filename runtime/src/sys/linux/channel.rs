@@ -1,0 +1,124 @@
+//! A pair of connected ends that carry whole messages, each with descriptors attached.
+//!
+//! `SOCK_SEQPACKET` keeps the boundaries of messages, so a peer that is killed while it sends leaves either the
+//! whole message or nothing.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::{SFlag, fstat};
+
+use super::Object;
+use crate::sys::unix::message;
+
+/// The largest message: well below the kernel's default send buffer (208 KiB), so that one or two never block.
+pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
+
+/// One end.
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+/// A message that arrived.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) objects: Vec<Object>,
+}
+
+/// What a look into the channel found.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Message(Message),
+    /// Nothing is there yet.
+    Empty,
+    /// The peer is gone, and everything it sent has been read.
+    Closed,
+}
+
+impl Channel {
+    /// Makes a channel: our end, and the one that travels.
+    pub(crate) fn pair() -> io::Result<(Self, Object)> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Self(ours), theirs))
+    }
+
+    /// Takes the end that travelled.
+    pub(crate) fn from_object(object: Object) -> Self {
+        Self(object)
+    }
+
+    /// Sends a message made of parts. It is whole at the other side or not at all.
+    pub(crate) fn send(&self, parts: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {
+        message::send(self.0.as_fd(), parts, objects)
+    }
+
+    /// What becomes ready when a message arrives or the peer is gone.
+    pub(crate) fn sentinel(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Receives a message if one is there.
+    pub(crate) fn try_receive(&self) -> io::Result<Received> {
+        self.receive_with(false)
+    }
+
+    /// Waits for a message.
+    pub(crate) fn receive(&self) -> io::Result<Received> {
+        self.receive_with(true)
+    }
+
+    fn receive_with(&self, wait: bool) -> io::Result<Received> {
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let Some(received) = message::receive(self.0.as_fd(), &mut bytes, wait)? else {
+            return Ok(Received::Empty);
+        };
+        if received.length == 0 && received.objects.is_empty() {
+            return Ok(Received::Closed);
+        }
+        bytes.truncate(received.length);
+        Ok(Received::Message(Message { bytes, objects: received.objects }))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// How a child finds its end after exec: its number, and its inode so that a stray number is not mistaken for it.
+pub(crate) fn ticket(object: &Object) -> io::Result<String> {
+    Ok(format!("{}.{}", object.as_raw_fd(), fstat(object)?.st_ino))
+}
+
+/// Takes the end that a [`ticket`] names. The descriptor is close-on-exec from here on.
+pub(crate) fn redeem(ticket: &str) -> io::Result<Channel> {
+    let stray = || io::Error::new(io::ErrorKind::InvalidData, format!("`{ticket}` names no boot descriptor"));
+    let (number, inode) = ticket.split_once('.').ok_or_else(stray)?;
+    let number: RawFd = number.parse().map_err(|_| stray())?;
+    let inode: u64 = inode.parse().map_err(|_| stray())?;
+    if number <= 2 {
+        return Err(stray());
+    }
+    // SAFETY: the number is checked to be an open socket with the inode that our parent saw before this program
+    // began; the guard redeems it once, first thing in `main`, so nothing else in this process owns it.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    let status = match fstat(&fd) {
+        Ok(status) => status,
+        Err(errno) => {
+            std::mem::forget(fd); // not open: there is nothing to close
+            return Err(if errno == Errno::EBADF { stray() } else { errno.into() });
+        }
+    };
+    if status.st_ino != inode || SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK
+    {
+        std::mem::forget(fd); // somebody else's
+        return Err(stray());
+    }
+    fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(Channel(fd))
+}

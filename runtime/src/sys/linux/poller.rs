@@ -1,0 +1,113 @@
+//! Waiting for many things at once: `poll(2)` for one call, `epoll(7)` for the watcher.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// What can be waited for: a descriptor that becomes readable.
+pub(crate) type Sentinel<'a> = BorrowedFd<'a>;
+
+/// A moment that may never come; timeouts too far away to be represented never come either.
+pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// Milliseconds until `deadline`, rounded up, clamped to what `poll` takes; -1 for never.
+fn milliseconds(deadline: Option<Instant>) -> i32 {
+    let Some(deadline) = deadline else { return -1 };
+    let left = deadline.saturating_duration_since(Instant::now());
+    i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
+}
+
+/// Waits until at least one of the sentinels is ready, or the deadline: which are ready.
+pub(crate) fn wait(sentinels: &[Sentinel<'_>], deadline: Option<Instant>) -> io::Result<Vec<bool>> {
+    let mut fds: Vec<PollFd<'_>> =
+        sentinels.iter().map(|sentinel| PollFd::new(*sentinel, PollFlags::POLLIN)).collect();
+    loop {
+        let timeout = milliseconds(deadline);
+        match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::NONE)) {
+            // A clamped or early time-out is not the end: only the deadline is.
+            Ok(0) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
+            Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(fds.iter().map(|fd| fd.any().unwrap_or(true)).collect()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Waits for one sentinel: whether it is ready.
+pub(crate) fn poll_one(sentinel: Sentinel<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    Ok(wait(&[sentinel], deadline(timeout))?[0])
+}
+
+/// A set of sentinels that one thread waits for while others add and remove.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    epoll: Epoll,
+    bell: EventFd,
+}
+
+/// The token of the bell; no sentinel has it.
+const BELL: u64 = u64::MAX;
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        Ok(Self { epoll, bell })
+    }
+
+    /// Watches a sentinel under a token. It is reported once.
+    pub(crate) fn add(&self, sentinel: Sentinel<'_>, token: u64) -> io::Result<()> {
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT;
+        Ok(self.epoll.add(sentinel, EpollEvent::new(flags, token))?)
+    }
+
+    /// Stops watching a sentinel.
+    pub(crate) fn remove(&self, sentinel: Sentinel<'_>) -> io::Result<()> {
+        match self.epoll.delete(sentinel) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Makes a running [`wait`](Self::wait) return.
+    pub(crate) fn ring(&self) -> io::Result<()> {
+        match self.bell.write(1) {
+            Ok(_) | Err(Errno::EAGAIN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Waits until sentinels are ready, the bell rings, or the deadline: the tokens that are ready.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Vec<u64>> {
+        let mut events = [EpollEvent::empty(); 64];
+        let timeout = EpollTimeout::try_from(milliseconds(deadline)).unwrap_or(EpollTimeout::NONE);
+        let count = match self.epoll.wait(&mut events, timeout) {
+            Ok(count) => count,
+            Err(Errno::EINTR) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut tokens = Vec::with_capacity(count);
+        for event in &events[..count] {
+            if event.data() == BELL {
+                let _drained = self.bell.read();
+            } else {
+                tokens.push(event.data());
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}

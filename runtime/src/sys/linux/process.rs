@@ -1,0 +1,184 @@
+//! A handle of a child: a pidfd (`pidfd_open(2)`), which names the process and nothing else for as long as it is held.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::sys::ExitStatus;
+
+/// A process that we can wait for and signal without ever hitting another that got its number.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pid: i32,
+    pidfd: OwnedFd,
+}
+
+/// The signals that the crate sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Interrupt,
+    Terminate,
+    Kill,
+}
+
+impl Signal {
+    fn number(self) -> i32 {
+        match self {
+            Self::Interrupt => libc::SIGINT,
+            Self::Terminate => libc::SIGTERM,
+            Self::Kill => libc::SIGKILL,
+        }
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(pid: i32, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd }
+    }
+
+    /// Opens a handle of a process by number.
+    pub(crate) fn open(pid: i32) -> io::Result<Self> {
+        // SAFETY: pidfd_open takes two integers.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let fd = i32::try_from(fd).expect("a descriptor is an int");
+        // SAFETY: the kernel just made this descriptor for us.
+        Ok(Self { pid, pidfd: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Sends a signal. A process that has ended already is no error.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let number = signal.number();
+        // SAFETY: a null siginfo asks the kernel to fill it in as kill(2) does.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.pidfd.as_raw_fd(),
+                number,
+                std::ptr::null::<libc::siginfo_t>(),
+                0,
+            )
+        };
+        if result == 0 {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    /// Another handle of the same process.
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
+        Ok(Self { pid: self.pid, pidfd: self.pidfd.try_clone()? })
+    }
+
+    /// What becomes ready when the process ends.
+    pub(crate) fn sentinel(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Reaps the process if it has ended; `None` while it runs. Only for children of this process.
+    pub(crate) fn try_reap(&self) -> io::Result<Option<ExitStatus>> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let id = self.pidfd.as_raw_fd().cast_unsigned();
+        // __WALL: a child of a cloned zygote may have another exit signal than SIGCHLD.
+        let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        loop {
+            // SAFETY: `info` is valid for writing.
+            if unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) } == 0 {
+                break;
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::ECHILD) => return Ok(self.has_ended().then(|| self.status_after_loss())),
+                _ => return Err(error),
+            }
+        }
+        // SAFETY: zeroed before and filled by the successful call.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: a siginfo of waitid has the fields of a child; all zero means that none has ended.
+        if unsafe { info.si_pid() } == 0 {
+            return Ok(None);
+        }
+        // SAFETY: as above.
+        let value = unsafe { info.si_status() };
+        Ok(Some(match info.si_code {
+            libc::CLD_EXITED => ExitStatus::Exited(value),
+            code => ExitStatus::Signaled { signal: value, core_dumped: code == libc::CLD_DUMPED },
+        }))
+    }
+
+    /// Whether the process has ended, reaped or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        super::poller::poll_one(self.pidfd.as_fd(), Some(std::time::Duration::ZERO)).unwrap_or(false)
+    }
+
+    /// The status of a process that somebody else reaped: kernels from 6.15 keep it for holders of a pidfd
+    /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`).
+    fn status_after_loss(&self) -> ExitStatus {
+        const PIDFD_INFO_EXIT: u64 = 1 << 3;
+        /// `struct pidfd_info`, `linux/pidfd.h`, its first published size.
+        #[repr(C)]
+        #[derive(Default)]
+        struct PidfdInfo {
+            mask: u64,
+            cgroup_id: u64,
+            ids: [u32; 3],
+            credentials: [u32; 8],
+            exit_code: i32,
+        }
+        const PIDFD_GET_INFO: libc::Ioctl =
+            nix::request_code_readwrite!(0xFF, 11, size_of::<PidfdInfo>()) as libc::Ioctl;
+        let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+        // SAFETY: the request's size matches the structure, which is valid for reading and writing.
+        let result = unsafe { libc::ioctl(self.pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
+        if result != 0 || info.mask & PIDFD_INFO_EXIT == 0 {
+            return ExitStatus::Lost;
+        }
+        if libc::WIFEXITED(info.exit_code) {
+            ExitStatus::Exited(libc::WEXITSTATUS(info.exit_code))
+        } else {
+            let core_dumped = libc::WCOREDUMP(info.exit_code);
+            ExitStatus::Signaled { signal: libc::WTERMSIG(info.exit_code), core_dumped }
+        }
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// The name of a signal.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
+    nix::sys::signal::Signal::try_from(signal).ok().map(nix::sys::signal::Signal::as_str)
+}
+
+/// The process id of this process's parent as it is now: another than the one that started it once that has ended.
+pub(crate) fn parent_pid() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+/// Gives this process the name that process lists show (`PR_SET_NAME`), cut to 15 bytes.
+pub(crate) fn set_title(name: &str) {
+    let mut title = [0_u8; 16];
+    let length = (0..=name.len().min(15)).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    title[..length].copy_from_slice(&name.as_bytes()[..length]);
+    // SAFETY: the pointer is to 16 bytes that end in a zero.
+    unsafe { libc::prctl(libc::PR_SET_NAME, title.as_ptr()) };
+}
+
+/// How many threads this process has; 1 where `/proc` does not tell.
+pub(crate) fn threads() -> usize {
+    super::procfs::threads().unwrap_or(1)
+}

@@ -1,0 +1,99 @@
+//! Who descends from a process, read from `/proc` (`proc_pid_stat(5)`).
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::process::Handle;
+
+/// One process as `/proc` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    parent: i32,
+    group: i32,
+    /// Clock ticks since boot: with the number, this names a process for good.
+    started: u64,
+    zombie: bool,
+}
+
+/// Parses `/proc/PID/stat`; the command name in brackets may itself hold brackets and spaces.
+fn parse(stat: &str) -> Option<Seen> {
+    let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
+    let zombie = matches!(fields.next()?, "Z" | "X");
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let started = fields.nth(16)?.parse().ok()?;
+    Some(Seen { parent, group, started, zombie })
+}
+
+fn look(pid: i32) -> Option<Seen> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn all() -> BTreeMap<i32, Seen> {
+    let Ok(entries) = fs::read_dir("/proc") else { return BTreeMap::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, look(pid)?)))
+        .collect()
+}
+
+/// A descendant, held by a handle.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) handle: Handle,
+}
+
+/// The living descendants of `root` and the members of its process group, without itself and without those in `known`.
+///
+/// `led` says that `root` leads a group of its own and has not been reaped, so that the group's number is its own.
+/// Members of `known` count as ancestors too, dead or alive: their orphans cannot be told from others, but their
+/// children can.
+pub(crate) fn members(root: u32, led: bool, known: &[Member]) -> Vec<Member> {
+    let seen = all();
+    let root = root.cast_signed();
+    let mut family: Vec<i32> = vec![root];
+    family.extend(known.iter().map(|member| member.handle.pid().cast_signed()));
+    let mut found = Vec::new();
+    // Children follow their parents in number only by chance: go round until a round finds nobody.
+    loop {
+        let fresh: Vec<i32> = seen
+            .iter()
+            .filter(|(pid, process)| {
+                let related = family.contains(&process.parent) || (led && process.group == root);
+                related && !process.zombie && !family.contains(pid)
+            })
+            .map(|(pid, _)| *pid)
+            .collect();
+        if fresh.is_empty() {
+            return found;
+        }
+        for pid in fresh {
+            family.push(pid);
+            // Between the look and the handle the number may have changed hands: look again.
+            let Ok(handle) = Handle::open(pid) else { continue };
+            if look(pid).is_some_and(|now| now.started == seen[&pid].started) {
+                found.push(Member { handle });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_with_brackets_and_spaces_is_no_obstacle() {
+        let stat = "42 (a) b (c) S 7 42 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        assert_eq!(parse(stat), Some(Seen { parent: 7, group: 42, started: 98765, zombie: false }));
+    }
+
+    #[test]
+    fn this_process_is_seen_with_its_parent() {
+        let me = std::process::id().cast_signed();
+        assert_eq!(
+            look(me).map(|seen| seen.parent.cast_unsigned()),
+            Some(std::os::unix::process::parent_id())
+        );
+    }
+}

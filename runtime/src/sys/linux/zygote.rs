@@ -1,0 +1,165 @@
+//! Makes siblings by cloning: what the forkserver does at each request.
+//!
+//! `clone3(CLONE_PARENT | CLONE_PIDFD)` in a small process that has one thread gives a copy of that process as a
+//! child of **its parent**, at a cost that does not depend on the parent's memory. Two things that `fork(3)` of the C
+//! library does after the system call are done here as well: its cached thread id (`CLONE_CHILD_SETTID` at the
+//! address that `PR_GET_TID_ADDRESS` gives) and the list of robust mutexes (`set_robust_list(2)`).
+//!
+//! The kernel writes the new process's number into a page shared with the requester (`CLONE_PARENT_SETTID`), before
+//! the process first runs: should the server be killed right after the clone, the requester still learns of its child.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::process::Handle;
+use super::{Object, procfs};
+
+/// Whether this system has a forkserver.
+pub(crate) const SUPPORTED: bool = true;
+
+/// A page with one slot per outstanding request, shared by requester and server.
+#[derive(Debug)]
+pub(crate) struct Slots(NonNull<[AtomicI32; Slots::COUNT]>);
+
+// SAFETY: the page holds atomics alone and stays mapped until drop.
+unsafe impl Send for Slots {}
+// SAFETY: as above.
+unsafe impl Sync for Slots {}
+
+impl Slots {
+    /// How many requests can be outstanding.
+    pub(crate) const COUNT: usize = 1024;
+
+    /// Makes the page, and the object by which the server maps it.
+    pub(crate) fn create() -> io::Result<(Self, Object)> {
+        let object = memfd_create(c"offspring-births", MFdFlags::MFD_CLOEXEC)?;
+        nix::unistd::ftruncate(&object, (Self::COUNT * size_of::<AtomicI32>()) as libc::off_t)?;
+        Ok((Self::map(&object)?, object))
+    }
+
+    /// Maps the page of a requester.
+    pub(crate) fn map(object: &Object) -> io::Result<Self> {
+        const LENGTH: NonZeroUsize = NonZeroUsize::new(Slots::COUNT * size_of::<AtomicI32>()).unwrap();
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
+        let page = unsafe { mmap(None, LENGTH, protection, MapFlags::MAP_SHARED, object, 0) }?;
+        Ok(Self(page.cast()))
+    }
+
+    fn slot(&self, index: u16) -> &AtomicI32 {
+        // SAFETY: mapped until drop, page-aligned, and any bits are a valid atomic integer.
+        let all = unsafe { self.0.as_ref() };
+        &all[usize::from(index) % Self::COUNT]
+    }
+
+    /// Empties a slot before a request.
+    pub(crate) fn clear(&self, index: u16) {
+        self.slot(index).store(0, Ordering::Release);
+    }
+
+    /// The process that a request made, if it got so far.
+    pub(crate) fn born(&self, index: u16) -> Option<i32> {
+        Some(self.slot(index).load(Ordering::Acquire)).filter(|pid| *pid > 0)
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length; the borrow checker knows of no slot that is still borrowed.
+        if let Err(errno) = unsafe { munmap(self.0.cast(), Self::COUNT * size_of::<AtomicI32>()) } {
+            debug_assert!(false, "unmapping the slots failed: {errno}");
+        }
+    }
+}
+
+/// Which side of [`Zygote::clone`] this is.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// In the server: the new sibling.
+    Server(Handle),
+    /// In the new process.
+    Child,
+}
+
+/// A process that may be cloned: it has one thread, and the C library's state is known.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    tid_address: u64,
+    robust_list: (usize, usize),
+}
+
+impl Zygote {
+    /// Checks that this process can be cloned.
+    pub(crate) fn new() -> io::Result<Self> {
+        if let Some(threads @ 2..) = procfs::threads() {
+            return Err(io::Error::other(format!("{threads} threads run before the guard")));
+        }
+        let mut tid_address: u64 = 0;
+        // SAFETY: the option writes one pointer.
+        if unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut tid_address) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let (mut head, mut length) = (0_usize, 0_usize);
+        // SAFETY: 0 is the calling thread; both pointers are valid for writing.
+        let result = unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut length) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { tid_address, robust_list: (head, length) })
+    }
+
+    /// Clones this process as a child of its parent; returns twice.
+    pub(crate) fn clone(&self, slots: &Slots, slot: u16) -> io::Result<Side> {
+        let mut pidfd: libc::c_int = -1;
+        let flags = libc::CLONE_PARENT
+            | libc::CLONE_PIDFD
+            | libc::CLONE_PARENT_SETTID
+            | libc::CLONE_CHILD_SETTID
+            | libc::CLONE_CHILD_CLEARTID;
+        let mut arguments = libc::clone_args {
+            flags: u64::from(flags.cast_unsigned()),
+            pidfd: (&raw mut pidfd) as u64,
+            child_tid: self.tid_address,
+            parent_tid: std::ptr::from_ref(slots.slot(slot)) as u64,
+            exit_signal: 0, // with CLONE_PARENT the child gets that of the server
+            stack: 0,
+            stack_size: 0,
+            tls: 0,
+            set_tid: 0,
+            set_tid_size: 0,
+            cgroup: 0,
+        };
+        // SAFETY: without CLONE_VM the child has a copy of this single-threaded process and returns on a copy of this
+        // stack; the pointers are to an int each that outlives the call; the C library's own record is set below.
+        let pid =
+            unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+        if pid < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if pid == 0 {
+            let (head, length) = self.robust_list;
+            // SAFETY: the list of the server's only thread, copied with its memory.
+            unsafe { libc::syscall(libc::SYS_set_robust_list, head, length) };
+            return Ok(Side::Child);
+        }
+        let pid = i32::try_from(pid).expect("a process id is an int");
+        // SAFETY: the kernel just made this descriptor for us.
+        Ok(Side::Server(Handle::new(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })))
+    }
+}
+
+/// The descriptor by which a new process travels to its parent.
+pub(crate) fn as_object(handle: &Handle) -> std::os::fd::BorrowedFd<'_> {
+    handle.as_fd()
+}
+
+/// The handle that the server sent.
+pub(crate) fn from_object(pid: u32, object: Object) -> Handle {
+    Handle::new(pid.cast_signed(), object)
+}

@@ -1,0 +1,47 @@
+//! `sys`: everything that the operating system does for us, and all the unsafe code of this crate.
+//!
+//! One facility per file. `unix/` holds what every Unix shares, `linux/`, `macos/` and `windows/` what is their
+//! own; each platform offers the same names, so that code above this module has no `cfg(target_os)`:
+//!
+//! | name | what it is |
+//! |---|---|
+//! | [`Object`] | an owned kernel object that can travel: a descriptor, a handle |
+//! | [`channel`] | a pair of ends that carry whole messages with objects attached |
+//! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
+//! | [`process`] | a handle of a child: wait, signal, sentinel |
+//! | [`exec`] | starts this same program afresh |
+//! | [`zygote`] | makes a sibling by cloning, for the forkserver |
+//! | [`fork`] | the raw fork |
+//! | [`ambient`] | what a process inherits besides its arguments: limits, masks, directory, stdio |
+//! | [`lifeline`] | a process dies when its parent does |
+//! | [`poller`] | waits for many things at once |
+//! | [`tree`] | who descends from a process |
+//! | [`image`] | the build id of this program and offsets of its functions |
+//! | [`runtime`] | exit hooks, environment, threads |
+#![allow(unsafe_code)]
+
+mod status;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[path = "linux/mod.rs"]
+mod platform;
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+))]
+#[path = "macos/mod.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod platform;
+
+pub(crate) use platform::{
+    Borrowed, Object, ambient, blob, borrow, channel, exec, fork, image, lifeline, poller, process, runtime,
+    tree, zygote,
+};
+pub use status::ExitStatus;

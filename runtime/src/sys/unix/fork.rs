@@ -1,0 +1,126 @@
+//! The raw fork and its waits (`fork(2)`, `waitpid(2)`).
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::{Once, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid as nix_waitpid};
+use nix::unistd::Pid;
+
+use crate::sys::ExitStatus;
+use crate::sys::platform::process::{Handle, threads};
+
+/// Whether this system has fork.
+pub(crate) const SUPPORTED: bool = true;
+
+/// Which side of a [`fork`](fork) this is: the call returns twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// In the parent: the process id of the new child.
+    Parent(u32),
+    /// In the child.
+    Child,
+}
+
+/// `fork(2)`: makes a copy of this process and returns twice.
+///
+/// The copy has only the calling thread. Nothing of offspring is known to it: it has no children, and its own
+/// processes are numbered from one. It is not watched, not named and not killed with its parent; wait for it with
+/// [`waitpid`]. For anything else use a process class.
+///
+/// # Errors
+/// Those of `fork(2)`: `EAGAIN` at the limit of processes, `ENOMEM`. Unsupported on Windows.
+///
+/// # Safety
+/// In a program with other threads the child may only call async-signal-safe functions until it execs or exits,
+/// because another thread may have held any lock, the allocator's among them, at the moment of the fork.
+pub unsafe fn fork() -> io::Result<Fork> {
+    // SAFETY: passed on to the caller.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(Fork::Parent(child.as_raw().cast_unsigned())),
+        nix::unistd::ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// `waitpid(2)`: waits for a child made by [`fork`] and reaps it.
+///
+/// With `block` false it returns `None` at once while the child still runs. `EINTR` is retried.
+///
+/// # Errors
+/// `ECHILD` when `pid` is not an unreaped child of this process. Unsupported on Windows.
+pub fn waitpid(pid: u32, block: bool) -> io::Result<Option<ExitStatus>> {
+    let flags = if block { WaitPidFlag::empty() } else { WaitPidFlag::WNOHANG };
+    loop {
+        match nix_waitpid(Pid::from_raw(pid.cast_signed()), Some(flags)) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(Some(ExitStatus::Exited(code))),
+            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
+                return Ok(Some(ExitStatus::Signaled { signal: signal as i32, core_dumped }));
+            }
+            Ok(WaitStatus::StillAlive) => return Ok(None),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Sections that hold a lock of this library hold this for reading, and a fork holds it for writing: so no lock is
+/// held by a thread that the copy does not have.
+static GATE: RwLock<()> = RwLock::new(());
+
+/// What the copy does first: forgets the children of the original.
+static FORGET: OnceLock<fn()> = OnceLock::new();
+
+thread_local! {
+    static CLOSED: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+}
+
+/// Enters a section that no fork interrupts. Sections do not nest.
+pub(crate) fn enter() -> RwLockReadGuard<'static, ()> {
+    GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Makes every later fork of this process, ours or anybody's, leave the copy without our children (`pthread_atfork(3)`).
+pub(crate) fn on_fork_in_child(forget: fn()) {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        let _the_first_counts = FORGET.set(forget);
+        // SAFETY: the hooks are plain functions that live as long as the program.
+        let result =
+            unsafe { libc::pthread_atfork(Some(close_gate), Some(open_gate), Some(open_gate_in_copy)) };
+        debug_assert_eq!(result, 0, "pthread_atfork: out of memory");
+    });
+}
+
+unsafe extern "C" fn close_gate() {
+    let guard = GATE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // A thread that is ending has no thread-locals any more; its fork does without the gate.
+    let _kept = CLOSED.try_with(|closed| closed.borrow_mut().replace(guard));
+}
+
+unsafe extern "C" fn open_gate() {
+    let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
+}
+
+unsafe extern "C" fn open_gate_in_copy() {
+    let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
+    if let Some(forget) = FORGET.get() {
+        forget();
+    }
+}
+
+/// A fork for the start method of that name: refused unless the calling thread is the only one, save `ours` threads
+/// of this library, which hold no lock outside of the gate.
+///
+/// Returns the process in the parent, and nothing in the child.
+pub(crate) fn fork_alone(ours: usize) -> io::Result<Result<Option<Handle>, usize>> {
+    let threads = threads().saturating_sub(ours);
+    if threads > 1 {
+        return Ok(Err(threads));
+    }
+    // SAFETY: no other thread of the user's holds a lock; ours wait outside of any section while the gate is closed.
+    match unsafe { fork() }? {
+        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid.cast_signed())?))),
+        Fork::Child => Ok(Ok(None)),
+    }
+}

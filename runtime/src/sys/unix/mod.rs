@@ -1,0 +1,6 @@
+//! What every Unix shares.
+
+pub(crate) mod fork;
+pub(crate) mod message;
+pub(crate) mod runtime;
+pub(crate) mod signal;

@@ -1,0 +1,95 @@
+//! The process's own runtime: exit hooks, environment, last words.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::signal;
+use crate::sys::platform::channel::Channel;
+
+/// Runs `hook` when the process ends by returning from `main` or by `exit` (`atexit(3)`), after hooks registered later.
+pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: `hook` is a plain function that lives as long as the program.
+    if unsafe { libc::atexit(hook) } == 0 { Ok(()) } else { Err(io::Error::other("atexit refused the hook")) }
+}
+
+/// Makes a thread of this library's own, in which all signals are blocked.
+pub(crate) fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let before = signal::replace_mask(u64::MAX);
+    let made = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(body);
+    signal::restore_mask(&before);
+    made.map(drop)
+}
+
+/// Ends the process at once: no hook, no flush.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit has no precondition.
+    unsafe { libc::_exit(code) }
+}
+
+/// Removes a variable from the environment.
+///
+/// Called by the guard, first thing in `main` of a child that this library started.
+pub(crate) fn remove_variable(name: &str) {
+    // SAFETY: the guard runs before the program made threads; a child of ours has just begun.
+    unsafe { std::env::remove_var(name) };
+}
+
+/// Makes the environment equal to `wanted`.
+///
+/// Called in a child that has just been cloned from a single-threaded forkserver.
+pub(crate) fn replace_environment(wanted: &[(OsString, OsString)]) {
+    let has = |name: &OsStr| wanted.iter().any(|(other, _)| other == name);
+    for (name, _) in std::env::vars_os() {
+        if !has(&name) {
+            // SAFETY: this process has one thread.
+            unsafe { std::env::remove_var(&name) };
+        }
+    }
+    for (name, value) in wanted {
+        if std::env::var_os(name).as_ref() != Some(value) {
+            // SAFETY: this process has one thread.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+}
+
+/// Makes a value of a type that has no bytes, such as a closure that captures nothing.
+///
+/// The caller holds, or held in the process that sent the request, another value of this `Copy` type.
+pub(crate) fn conjure<F: Copy>() -> F {
+    const { assert!(size_of::<F>() == 0, "only a type without bytes can be made from nothing") };
+    // SAFETY: F has no bytes, and being Copy it could have been copied from the value that the starter holds.
+    unsafe { std::mem::MaybeUninit::<F>::uninit().assume_init() }
+}
+
+/// What the handler of SIGABRT sends, and where: set once, read by the handler.
+static LAST_WORDS: AtomicPtr<LastWords> = AtomicPtr::new(std::ptr::null_mut());
+
+struct LastWords {
+    socket: RawFd,
+    message: Vec<u8>,
+}
+
+/// Has this message sent if the process aborts from now on: after a panic that cannot unwind, the process ends without
+/// running any more of our code. A later call replaces the message.
+///
+/// A handler that the program itself has for SIGABRT is left alone.
+pub(crate) fn say_when_aborting(channel: &Channel, message: Vec<u8>) {
+    let words = Box::new(LastWords { socket: channel.as_fd().as_raw_fd(), message });
+    // The previous words stay allocated: the handler may be reading them on another thread.
+    let before = LAST_WORDS.swap(Box::into_raw(words), Ordering::AcqRel);
+    if before.is_null() && signal::disposition(libc::SIGABRT) == signal::Disposition::Default {
+        signal::handle_once(libc::SIGABRT, speak);
+    }
+}
+
+extern "C" fn speak(_signal: libc::c_int) {
+    // SAFETY: the pointer is null or to words that are never freed.
+    let Some(words) = (unsafe { LAST_WORDS.load(Ordering::Acquire).as_ref() }) else { return };
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the message is valid for its length; send(2) is async-signal-safe.
+    unsafe { libc::send(words.socket, words.message.as_ptr().cast(), words.message.len(), flags) };
+    // Back in abort(3), which raises the signal again, now with its default effect.
+}

@@ -1,0 +1,1 @@
+//! The Windows back end.

@@ -1,0 +1,67 @@
+//! Values as bytes. One format stands behind a trait, so that another can take its place.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A value could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct CodecError(String);
+
+/// A format for values.
+pub(crate) trait Codec {
+    /// Writes a value.
+    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError>;
+
+    /// Reads a value from the front of the bytes; returns it with the bytes that follow.
+    fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
+
+    /// Reads a value that fills the bytes.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        match Self::decode_front(bytes)? {
+            (value, []) => Ok(value),
+            (_, rest) => Err(CodecError(format!("{} bytes follow the value", rest.len()))),
+        }
+    }
+}
+
+/// `postcard`: compact, documented, without code execution.
+#[derive(Debug)]
+pub(crate) struct Postcard;
+
+/// The format between a parent and its children.
+pub(crate) type Wire = Postcard;
+
+impl Codec for Postcard {
+    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+        postcard::to_stdvec(value).map_err(|error| CodecError(error.to_string()))
+    }
+
+    fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
+        postcard::take_from_bytes(bytes).map_err(|error| CodecError(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_comes_back() {
+        let bytes = Wire::encode(&("name", 7_u32, vec![1.5_f64])).unwrap();
+        assert_eq!(Wire::decode::<(String, u32, Vec<f64>)>(&bytes).unwrap(), ("name".into(), 7, vec![1.5]));
+    }
+
+    #[test]
+    fn bytes_left_over_are_an_error() {
+        let mut bytes = Wire::encode(&7_u8).unwrap();
+        bytes.push(0);
+        assert!(Wire::decode::<u8>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_length_that_lies_is_an_error_and_not_an_allocation() {
+        let bytes = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
+        assert!(Wire::decode::<Vec<u64>>(&bytes).is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! `#[offspring::main]` on another function.
+
+#[offspring::main]
+fn start() {}
+
+fn main() {
+    start();
+}

@@ -1,0 +1,6 @@
+//! A generic `main`.
+
+#[offspring::main]
+fn main<T: Default + std::fmt::Debug>() {
+    println!("{:?}", T::default());
+}

@@ -1,0 +1,6 @@
+//! A `main` with parameters.
+
+#[offspring::main]
+fn main(arguments: Vec<String>, verbose: bool) {
+    println!("{arguments:?} {verbose}");
+}
