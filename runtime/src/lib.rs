@@ -4,6 +4,8 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod subprocess;
+
 pub use offspring_macros::{Process, main, test};
 
 pub use launch::{

@@ -87,6 +87,7 @@ fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<()> {
             ambient.adopt(server);
         }
     }
+    link::attach(objects.collect());
     Ok(())
 }
 

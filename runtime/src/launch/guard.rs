@@ -40,7 +40,7 @@ static REENTRY: OnceLock<Reentry> = OnceLock::new();
 /// ```
 /// fn main() {
 ///     offspring::init();
-///     // the program
+///     println!("only the parent comes this far");
 /// }
 /// ```
 #[doc(alias = "freeze_support")]

@@ -27,6 +27,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) standard: [Stream; 3],
     pub(crate) environment: &'a Environment,
     pub(crate) directory: Option<&'a PathBuf>,
+    /// Objects that go along with the value.
+    pub(crate) attachments: &'a [Object],
 }
 
 /// Where a standard stream of the child goes.
@@ -114,7 +116,8 @@ impl Plan<'_> {
             directory: directory.is_some(),
             adopt,
         };
-        let objects: Vec<Borrowed<'_>> = standard.into_iter().flatten().flatten().chain(directory).collect();
+        let surroundings = standard.into_iter().flatten().flatten().chain(directory);
+        let objects: Vec<Borrowed<'_>> = surroundings.chain(self.attachments.iter().map(borrow)).collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
         match envelope::send(channel, &order, self.payload, &objects) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

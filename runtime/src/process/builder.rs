@@ -14,6 +14,7 @@ use super::{exit, watcher};
 use crate::launch::order::Target;
 use crate::launch::plan::Environment;
 use crate::launch::{self, Class, Plan, StartError, StartMethod, forkserver, identity, registry};
+use crate::sys::Object;
 use crate::wire::codec::{Codec, CodecError, Wire};
 
 /// Settings for the start of a process class or a function.
@@ -58,6 +59,7 @@ pub struct Builder<'a, T> {
     stderr: Stdio,
     environment: Environment,
     directory: Option<PathBuf>,
+    attachments: Vec<Object>,
     output: PhantomData<fn() -> T>,
 }
 
@@ -97,6 +99,7 @@ impl<'a, T> Builder<'a, T> {
             stderr: Stdio::inherit(),
             environment: Environment::default(),
             directory: None,
+            attachments: Vec::new(),
             output: PhantomData,
         }
     }
@@ -183,6 +186,12 @@ impl<'a, T> Builder<'a, T> {
         self
     }
 
+    /// Gives the child an object along with the value.
+    pub(crate) fn attach(mut self, object: Object) -> Self {
+        self.attachments.push(object);
+        self
+    }
+
     /// Starts a process.
     ///
     /// # Errors
@@ -218,6 +227,7 @@ impl<'a, T> Builder<'a, T> {
             standard: [stdin, stdout, stderr],
             environment,
             directory: self.directory.as_ref(),
+            attachments: &self.attachments,
         })?;
         let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched));
         let streams = Streams { stdin: to_child, stdout: from_child, stderr: errors_from_child };

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,8 +29,6 @@ use crate::wire::envelope;
 /// `child.await` and `(&child).await` do what [`join`](Self::join) does, on any executor.
 pub struct Child<T> {
     record: Arc<Record>,
-    /// The watcher's token, until somebody else waits.
-    token: AtomicU64,
     streams: Mutex<Streams>,
     output: PhantomData<fn() -> T>,
 }
@@ -44,14 +41,11 @@ pub(crate) struct Streams {
     pub(crate) stderr: Option<Object>,
 }
 
-/// No token: the watcher does not watch the child, or not any more.
-const UNWATCHED: u64 = u64::MAX;
-
 impl<T> Child<T> {
     pub(crate) fn new(record: Arc<Record>, streams: Streams) -> io::Result<Self> {
         children::add(Arc::clone(&record));
-        let token = AtomicU64::new(watcher::watch(&record)?);
-        Ok(Self { record, token, streams: Mutex::new(streams), output: PhantomData })
+        watcher::watch(&record)?;
+        Ok(Self { record, streams: Mutex::new(streams), output: PhantomData })
     }
 
     /// The name: `Downloader-1`, or what the builder was given.
@@ -129,17 +123,13 @@ impl<T> Child<T> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(None);
         }
-        // This thread looks from here on: the watcher need not be woken as well.
-        let token = self.token.swap(UNWATCHED, Ordering::AcqRel);
-        if token != UNWATCHED {
-            watcher::unwatch(&self.record, token).map_err(refused)?;
-        }
+        // This thread looks from here on: the watcher need not be woken as well, unless tasks wait too.
+        watcher::unwatch(&self.record).map_err(refused)?;
         let status = self.record.wait(deadline).map_err(refused)?;
         if status.is_some() {
             children::remove(&self.record);
         } else {
-            let token = watcher::watch(&self.record).map_err(refused)?;
-            self.token.store(token, Ordering::Release);
+            watcher::watch(&self.record).map_err(refused)?;
         }
         Ok(status)
     }

@@ -96,7 +96,7 @@ where
 /// }
 /// ```
 #[doc(alias = "Process")]
-pub fn target<F, A>(function: F, arguments: A) -> Builder<'static, F::Output>
+pub fn target<F, A>(_function: F, arguments: A) -> Builder<'static, F::Output>
 where
     F: Function<A>,
     A: Serialize + DeserializeOwned + 'static,
@@ -107,7 +107,6 @@ where
             "offspring::spawn takes a function or a closure that captures nothing: give what it captures as arguments"
         );
     }
-    let _the_wrapper_makes_another = function;
     Builder::new(Work {
         base_name: short_name(std::any::type_name::<F>()),
         class: None,

@@ -2,13 +2,12 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
 use super::error::JoinError;
-use super::{Child, children};
+use super::{Child, watcher};
 
 /// The future of a child's output: what [`Child::join`] returns, without a thread that waits.
 ///
@@ -48,16 +47,18 @@ where
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let child = (*self).child.as_ref();
+        let child = self.child.as_ref();
         let record = child.record();
         if !record.is_ours() {
             return Poll::Ready(child.try_join().and_then(|output| output.ok_or_else(|| not_ours(child))));
         }
-        if record.wake_at_end(context.waker()).is_none() {
-            return Poll::Pending;
+        if record.wake_at_end(context.waker()).is_some() {
+            return Poll::Ready(child.join());
         }
-        children::remove(&Arc::clone(record));
-        Poll::Ready(child.join())
+        match watcher::hurry(record) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(record.wait_error(error))),
+        }
     }
 }
 

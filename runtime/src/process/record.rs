@@ -131,20 +131,18 @@ impl Record {
     /// Waits until the process has ended, or the deadline: its status.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
         loop {
-            if let Some(status) = self.poll()? {
-                return Ok(Some(status));
-            }
             let until = match (self.boot_deadline(), deadline) {
                 (Some(boot), Some(deadline)) => Some(boot.min(deadline)),
                 (boot, deadline) => boot.or(deadline),
             };
             let ended = poller::wait(&[self.handle.sentinel()], until)?[0];
-            if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return self.poll();
+            if ended || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                match self.poll()? {
+                    None if ended => self.handle.wait_reapable()?,
+                    status => return Ok(status),
+                }
             }
-            if !ended {
-                self.enforce_boot_deadline()?;
-            }
+            self.enforce_boot_deadline()?;
         }
     }
 

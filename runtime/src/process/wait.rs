@@ -67,10 +67,16 @@ impl Waitable for Sentinel<'_> {
 /// ```
 /// use std::time::Duration;
 ///
+/// fn endless() {
+///     loop {
+///         std::thread::park();
+///     }
+/// }
+///
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let quick = offspring::spawn(|| 1, ())?;
-///     let endless = offspring::spawn(|| loop { std::thread::park() }, ())?;
+///     let endless = offspring::spawn(endless, ())?;
 ///     let ready = offspring::wait(&[&endless, &quick], None)?;
 ///     assert_eq!(ready, [1]);
 ///     assert_eq!(quick.join()?, 1);

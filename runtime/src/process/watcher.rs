@@ -1,19 +1,28 @@
 //! The watcher: one thread that sees children end when nobody else looks.
 //!
-//! It is made at the first start and waits, in one `epoll_wait`, for every child that no thread is joining at the
-//! moment. It reaps what ends, so that there are no zombies; it wakes the tasks that `.await` a child; and it kills a
-//! child that does not come by the guard in time. It takes no processor time otherwise, and all signals are blocked in it.
+//! It is made at the first start. It reaps what ends, so that there are no zombies; it wakes the tasks that `.await` a
+//! child; and it kills a child that does not come by the guard in time. It sleeps in one `epoll_wait` otherwise, with all signals
+//! blocked.
+//!
+//! Most children are joined soon after their start, and to watch those would only cost: two system calls each, and
+//! a thread woken for what the joining thread sees as well. So a child is first **pending**. The first one rings the
+//! thread awake; [`PATIENCE`] later it begins to watch, all at once, what is then still pending. A child that somebody joins is taken back from
+//! wherever it is, and returned if the join times out.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::children;
 use super::record::Record;
 use crate::launch;
-use crate::sys::poller::Poller;
+use crate::sys::poller::{self, Poller};
 use crate::sys::process::Handle;
 use crate::sys::{fork, runtime};
+
+/// How long an ended child that nobody joins may stay unreaped.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What a token stands for.
 #[derive(Clone, Debug)]
@@ -23,10 +32,22 @@ enum Watched {
     Stray(Arc<Handle>),
 }
 
+impl Watched {
+    fn sentinel(&self) -> poller::Sentinel<'_> {
+        match self {
+            Self::Child(record) => record.sentinel(),
+            Self::Stray(handle) => handle.sentinel(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Watcher {
     poller: Arc<Poller>,
     next: u64,
+    pending: Vec<Arc<Record>>,
+    /// When the pending are due; the thread knows of it.
+    due: Option<Instant>,
     watched: HashMap<u64, Watched>,
 }
 
@@ -36,23 +57,15 @@ fn lock() -> MutexGuard<'static, Option<Watcher>> {
     WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Does something to the watcher; it is there once [`ensure`] has been called.
+fn with<T: Default>(action: impl FnOnce(&mut Watcher) -> io::Result<T>) -> io::Result<T> {
+    let _no_fork_meanwhile = fork::enter();
+    lock().as_mut().map_or_else(|| Ok(T::default()), action)
+}
+
 /// In a copy of this process: the thread is not there.
 pub(crate) fn forget() {
     *lock() = None;
-}
-
-impl Watcher {
-    fn watch(&mut self, watched: Watched) -> io::Result<u64> {
-        let token = self.next;
-        self.next += 1;
-        let sentinel = match &watched {
-            Watched::Child(record) => record.sentinel(),
-            Watched::Stray(handle) => handle.sentinel(),
-        };
-        self.poller.add(sentinel, token)?;
-        self.watched.insert(token, watched);
-        Ok(token)
-    }
 }
 
 /// Makes the watcher, unless it is there.
@@ -64,97 +77,136 @@ pub(crate) fn ensure() -> io::Result<()> {
         let seen = Arc::clone(&poller);
         runtime::thread("offspring", move || run(&seen))?;
         launch::count_thread();
-        *watcher = Some(Watcher { poller, next: 0, watched: HashMap::new() });
+        *watcher = Some(Watcher { poller, next: 0, pending: Vec::new(), due: None, watched: HashMap::new() });
     }
     Ok(())
 }
 
-/// Watches a child from now on; returns the token by which it can be taken back.
-pub(crate) fn watch(record: &Arc<Record>) -> io::Result<u64> {
-    let _no_fork_meanwhile = fork::enter();
-    let mut watcher = lock();
-    let watcher = watcher.as_mut().ok_or(io::ErrorKind::NotFound)?;
-    let token = watcher.watch(Watched::Child(Arc::clone(record)))?;
-    if record.boot_deadline().is_some() {
-        watcher.poller.ring()?; // the thread sleeps until a deadline that may be later
-    }
-    Ok(token)
+/// Watches a child from now on, or a little later.
+pub(crate) fn watch(record: &Arc<Record>) -> io::Result<()> {
+    with(|watcher| {
+        watcher.pending.push(Arc::clone(record));
+        if watcher.due.is_none() {
+            watcher.due = Some(Instant::now() + PATIENCE);
+            watcher.poller.ring()?;
+        }
+        Ok(())
+    })
+}
+
+/// Watches a child at once, if it is pending: a task waits for it.
+pub(crate) fn hurry(record: &Arc<Record>) -> io::Result<()> {
+    with(|watcher| match watcher.take_pending(record) {
+        Some(record) => watcher.begin(Watched::Child(record)),
+        None => Ok(()),
+    })
+}
+
+/// Takes a child back: somebody else waits for it now.
+pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
+    with(|watcher| {
+        if watcher.take_pending(record).is_some() {
+            return Ok(());
+        }
+        let token = watcher.watched.iter().find_map(|(token, watched)| match watched {
+            Watched::Child(other) => Arc::ptr_eq(other, record).then_some(*token),
+            Watched::Stray(_) => None,
+        });
+        match token.and_then(|token| watcher.watched.remove(&token)) {
+            Some(_) => watcher.poller.remove(record.sentinel()),
+            None => Ok(()), // it has ended, and the watcher saw it
+        }
+    })
 }
 
 /// Watches processes that nobody joins.
 pub(crate) fn watch_strays(strays: Vec<Handle>) -> io::Result<()> {
-    let _no_fork_meanwhile = fork::enter();
-    let mut watcher = lock();
-    let watcher = watcher.as_mut().ok_or(io::ErrorKind::NotFound)?;
-    strays.into_iter().try_for_each(|stray| watcher.watch(Watched::Stray(Arc::new(stray))).map(drop))
+    if strays.is_empty() {
+        return Ok(());
+    }
+    with(|watcher| strays.into_iter().try_for_each(|stray| watcher.begin(Watched::Stray(Arc::new(stray)))))
 }
 
-/// Takes a child back: somebody else waits for it now.
-pub(crate) fn unwatch(record: &Record, token: u64) -> io::Result<()> {
-    let _no_fork_meanwhile = fork::enter();
-    let mut watcher = lock();
-    let Some(watcher) = watcher.as_mut() else { return Ok(()) };
-    match watcher.watched.remove(&token) {
-        Some(_) => watcher.poller.remove(record.sentinel()),
-        None => Ok(()), // it has ended, and the watcher saw it
+impl Watcher {
+    fn take_pending(&mut self, record: &Arc<Record>) -> Option<Arc<Record>> {
+        let index = self.pending.iter().position(|other| Arc::ptr_eq(other, record))?;
+        Some(self.pending.swap_remove(index))
+    }
+
+    fn begin(&mut self, watched: Watched) -> io::Result<()> {
+        let token = self.next;
+        self.next += 1;
+        self.poller.add(watched.sentinel(), token)?;
+        self.watched.insert(token, watched);
+        Ok(())
+    }
+
+    /// Begins to watch what is pending, if it is due.
+    fn begin_due(&mut self) -> io::Result<()> {
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            self.due = None;
+            let pending = std::mem::take(&mut self.pending);
+            return pending.into_iter().try_for_each(|record| self.begin(Watched::Child(record)));
+        }
+        Ok(())
+    }
+
+    /// The children that may not have come by the guard yet.
+    fn booting(&self) -> impl Iterator<Item = &Arc<Record>> {
+        let watched = self.watched.values().filter_map(|watched| match watched {
+            Watched::Child(record) => Some(record),
+            Watched::Stray(_) => None,
+        });
+        watched.chain(&self.pending).filter(|record| record.boot_deadline().is_some())
     }
 }
 
 /// The thread.
 fn run(poller: &Poller) {
+    let mut deadline = None;
     loop {
-        let tokens = match poller.wait(next_deadline()) {
-            Ok(tokens) => tokens,
-            // Only a closed epoll can fail, and this thread holds it.
-            Err(error) => panic!("offspring: the watcher cannot wait: {error}"),
-        };
-        for watched in take(&tokens) {
-            match watched {
-                Watched::Child(record) => {
-                    // One that cannot be reaped, because somebody took its status, is seen by who joins it.
-                    if record.poll().is_ok_and(|status| status.is_some()) {
-                        children::remove(&record);
-                    }
-                }
-                Watched::Stray(handle) => {
-                    let _taken_by_somebody_else = handle.try_reap();
-                }
+        // Only a closed epoll can fail, and this thread holds it; only memory can lack for what it adds.
+        let step = poller.wait(deadline).and_then(|tokens| {
+            for watched in take(&tokens)? {
+                conclude(&watched);
             }
-        }
-        for record in with_deadlines() {
-            let _cannot_be_killed_means_ended = record.enforce_boot_deadline();
-        }
+            next_deadline()
+        });
+        deadline = step.unwrap_or_else(|error| panic!("offspring: the watcher cannot watch: {error}"));
     }
 }
 
 /// Takes what ended out of the table.
-fn take(tokens: &[u64]) -> Vec<Watched> {
-    let _no_fork_meanwhile = fork::enter();
-    let mut watcher = lock();
-    let Some(watcher) = watcher.as_mut() else { return Vec::new() };
-    let taken: Vec<Watched> = tokens.iter().filter_map(|token| watcher.watched.remove(token)).collect();
-    for watched in &taken {
-        let removed = match watched {
-            Watched::Child(record) => watcher.poller.remove(record.sentinel()),
-            Watched::Stray(handle) => watcher.poller.remove(handle.sentinel()),
-        };
-        debug_assert!(removed.is_ok(), "what was added can be removed: {removed:?}");
+fn take(tokens: &[u64]) -> io::Result<Vec<Watched>> {
+    with(|watcher| {
+        let taken: Vec<Watched> = tokens.iter().filter_map(|token| watcher.watched.remove(token)).collect();
+        taken.iter().try_for_each(|watched| watcher.poller.remove(watched.sentinel()))?;
+        Ok(taken)
+    })
+}
+
+fn conclude(watched: &Watched) {
+    match watched {
+        Watched::Child(record) => {
+            // One that cannot be reaped, because somebody took its status, is seen by who joins it.
+            if record.poll().is_ok_and(|status| status.is_some()) {
+                children::remove(record);
+            }
+        }
+        Watched::Stray(handle) => {
+            let _taken_by_somebody_else = handle.try_reap();
+        }
     }
-    taken
 }
 
-/// The children that have not come by the guard yet.
-fn with_deadlines() -> Vec<Arc<Record>> {
-    let _no_fork_meanwhile = fork::enter();
-    let watcher = lock();
-    let Some(watcher) = watcher.as_ref() else { return Vec::new() };
-    let waiting = watcher.watched.values().filter_map(|watched| match watched {
-        Watched::Child(record) if record.boot_deadline().is_some() => Some(Arc::clone(record)),
-        _ => None,
-    });
-    waiting.collect()
-}
-
-fn next_deadline() -> Option<std::time::Instant> {
-    with_deadlines().iter().filter_map(|record| record.boot_deadline()).min()
+/// Does what is due, and says when the next thing will be.
+fn next_deadline() -> io::Result<Option<Instant>> {
+    let (due, booting) = with(|watcher| {
+        watcher.begin_due()?;
+        Ok((watcher.due, watcher.booting().map(Arc::clone).collect::<Vec<_>>()))
+    })?;
+    for record in &booting {
+        let _cannot_be_killed_means_ended = record.enforce_boot_deadline();
+    }
+    Ok(booting.iter().filter_map(|record| record.boot_deadline()).chain(due).min())
 }

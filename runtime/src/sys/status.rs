@@ -19,7 +19,6 @@ pub enum ExitStatus {
     /// [`std::process::exit`], of which Unix keeps the low eight bits.
     Exited(i32),
     /// A signal ended it.
-    #[non_exhaustive]
     Signaled {
         /// The number of the signal.
         signal: i32,

@@ -212,7 +212,9 @@ impl Server {
 
     /// Asks for a child that holds `theirs`: whether the server could be asked.
     fn ask(&self, request: &Request, theirs: Object) -> bool {
-        self.control.send(&[&request.slot.to_le_bytes()], &[borrow(&theirs)]).is_ok()
+        let asked = self.control.send(&[&request.slot.to_le_bytes()], &[borrow(&theirs)]);
+        drop(theirs); // from here on only the child holds it, and the request until it is made
+        asked.is_ok()
     }
 
     /// Waits for what becomes of a request.

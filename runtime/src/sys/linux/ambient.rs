@@ -89,14 +89,14 @@ const LIMITS: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
 fn limit(resource: u32) -> (u64, u64) {
     let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: a null new limit only reads; `limit` is valid for writing; 0 is the calling process.
-    unsafe { libc::prlimit64(0, resource.cast_signed() as _, std::ptr::null(), &raw mut limit) };
+    unsafe { libc::prlimit64(0, resource as _, std::ptr::null(), &raw mut limit) };
     (limit.rlim_cur, limit.rlim_max)
 }
 
 fn set_limit(resource: u32, (soft, hard): (u64, u64)) {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: `limit` is valid for reading and a null old limit is allowed; 0 is the calling process.
-    unsafe { libc::prlimit64(0, resource.cast_signed() as _, &raw const limit, std::ptr::null_mut()) };
+    unsafe { libc::prlimit64(0, resource as _, &raw const limit, std::ptr::null_mut()) };
 }
 
 fn nice() -> i32 {
@@ -109,8 +109,10 @@ fn processors() -> Vec<u64> {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
     // SAFETY: the size is that of the set, which is valid for writing.
     unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
-    // SAFETY: a cpu_set_t is an array of bits of 128 bytes, zeroed above.
-    let words: [u64; 16] = unsafe { std::mem::transmute(set.assume_init()) };
+    // SAFETY: zeroed above, and any bits are a set.
+    let set = unsafe { set.assume_init() };
+    // SAFETY: a cpu_set_t is an array of bits of 128 bytes.
+    let words: [u64; 16] = unsafe { std::mem::transmute(set) };
     let used = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
     words[..used].to_vec()
 }

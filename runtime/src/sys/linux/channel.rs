@@ -72,15 +72,11 @@ impl Channel {
     }
 
     fn receive_with(&self, wait: bool) -> io::Result<Received> {
-        let mut bytes = vec![0; MAX_MESSAGE];
-        let Some(received) = message::receive(self.0.as_fd(), &mut bytes, wait)? else {
-            return Ok(Received::Empty);
-        };
-        if received.length == 0 && received.objects.is_empty() {
-            return Ok(Received::Closed);
-        }
-        bytes.truncate(received.length);
-        Ok(Received::Message(Message { bytes, objects: received.objects }))
+        Ok(match message::receive(self.0.as_fd(), wait)? {
+            None => Received::Empty,
+            Some((bytes, _)) if bytes.is_empty() => Received::Closed,
+            Some((bytes, objects)) => Received::Message(Message { bytes, objects }),
+        })
     }
 }
 

@@ -37,7 +37,7 @@ fn find() -> Image {
 /// Without a build id in the file, the file itself is the identity; `/proc/self/exe` names it even when replaced.
 fn identity_of_file() -> Vec<u8> {
     let Ok(file) = std::fs::metadata("/proc/self/exe") else { return Vec::new() };
-    [file.dev(), file.ino(), file.size(), file.mtime().cast_unsigned(), file.mtime_nsec().cast_unsigned()]
+    [file.dev(), file.ino(), file.size(), file.mtime() as u64, file.mtime_nsec() as u64]
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect()

@@ -26,7 +26,7 @@ fn control(channel: &Channel, command: i32, argument: i32) -> io::Result<i32> {
 
 /// From now on this process is killed when the peer of the channel is gone; if it is gone already, now.
 pub(crate) fn arm(channel: &Channel) -> io::Result<()> {
-    control(channel, libc::F_SETOWN, std::process::id().cast_signed())?;
+    control(channel, libc::F_SETOWN, std::process::id() as i32)?;
     control(channel, F_SETSIG, libc::SIGKILL)?;
     let flags = control(channel, libc::F_GETFL, 0)?;
     control(channel, libc::F_SETFL, flags | libc::O_ASYNC)?;

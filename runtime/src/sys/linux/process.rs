@@ -50,7 +50,7 @@ impl Handle {
 
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid.cast_unsigned()
+        self.pid as u32
     }
 
     /// Sends a signal. A process that has ended already is no error.
@@ -88,7 +88,7 @@ impl Handle {
     /// Reaps the process if it has ended; `None` while it runs. Only for children of this process.
     pub(crate) fn try_reap(&self) -> io::Result<Option<ExitStatus>> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let id = self.pidfd.as_raw_fd().cast_unsigned();
+        let id = self.pidfd.as_raw_fd() as libc::id_t;
         // __WALL: a child of a cloned zygote may have another exit signal than SIGCHLD.
         let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
         loop {
@@ -115,6 +115,21 @@ impl Handle {
             libc::CLD_EXITED => ExitStatus::Exited(value),
             code => ExitStatus::Signaled { signal: value, core_dumped: code == libc::CLD_DUMPED },
         }))
+    }
+
+    /// Waits until a process that has ended can be reaped: a tracer may have it first.
+    pub(crate) fn wait_reapable(&self) -> io::Result<()> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let id = self.pidfd.as_raw_fd() as libc::id_t;
+        let options = libc::WEXITED | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: `info` is valid for writing.
+        if unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) } == 0 {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ECHILD)) => Ok(()),
+            error => Err(error),
+        }
     }
 
     /// Whether the process has ended, reaped or not.

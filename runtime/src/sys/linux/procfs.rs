@@ -1,6 +1,7 @@
 //! What `/proc` tells of this process (`proc_pid_status(5)`).
 
 use std::fs;
+use std::io::Read;
 
 /// The lines of `/proc/thread-self/status` that matter to a child of the calling thread.
 #[derive(Debug, Default)]
@@ -14,10 +15,32 @@ pub(crate) struct Status {
 }
 
 /// Reads the status of the calling thread; `None` without a usable `/proc`.
+///
+/// This is on the path of every start: one open, one read, no line that does not matter is looked at twice.
 pub(crate) fn status() -> Option<Status> {
-    let text = fs::read_to_string("/proc/thread-self/status").ok()?;
+    let mut buffer = [0; 4096];
+    let mut file = fs::File::open("/proc/thread-self/status").ok()?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer[length..]).ok()? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    // Whoever is in hundreds of groups needs more room.
+    if length == buffer.len() {
+        return Some(parse(&fs::read_to_string("/proc/thread-self/status").ok()?));
+    }
+    Some(parse(std::str::from_utf8(&buffer[..length]).ok()?))
+}
+
+fn parse(text: &str) -> Status {
     let mut status = Status::default();
     for line in text.lines() {
+        // Most lines are told apart by their first letter.
+        if !matches!(line.as_bytes().first(), Some(b'U' | b'G' | b'C' | b'S' | b'N')) {
+            continue;
+        }
         let Some((name, value)) = line.split_once(":\t") else { continue };
         match name {
             "Umask" => status.umask = u32::from_str_radix(value, 8).ok(),
@@ -30,7 +53,7 @@ pub(crate) fn status() -> Option<Status> {
             _ => {}
         }
     }
-    Some(status)
+    status
 }
 
 /// How many threads this process has; `None` without a usable `/proc`.

@@ -50,9 +50,9 @@ pub(crate) struct Member {
 /// children can.
 pub(crate) fn members(root: u32, led: bool, known: &[Member]) -> Vec<Member> {
     let seen = all();
-    let root = root.cast_signed();
+    let root = root as i32;
     let mut family: Vec<i32> = vec![root];
-    family.extend(known.iter().map(|member| member.handle.pid().cast_signed()));
+    family.extend(known.iter().map(|member| member.handle.pid() as i32));
     let mut found = Vec::new();
     // Children follow their parents in number only by chance: go round until a round finds nobody.
     loop {
@@ -90,10 +90,7 @@ mod tests {
 
     #[test]
     fn this_process_is_seen_with_its_parent() {
-        let me = std::process::id().cast_signed();
-        assert_eq!(
-            look(me).map(|seen| seen.parent.cast_unsigned()),
-            Some(std::os::unix::process::parent_id())
-        );
+        let me = std::process::id() as i32;
+        assert_eq!(look(me).map(|seen| seen.parent as u32), Some(std::os::unix::process::parent_id()));
     }
 }

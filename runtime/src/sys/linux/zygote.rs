@@ -123,7 +123,7 @@ impl Zygote {
             | libc::CLONE_CHILD_SETTID
             | libc::CLONE_CHILD_CLEARTID;
         let mut arguments = libc::clone_args {
-            flags: u64::from(flags.cast_unsigned()),
+            flags: flags as u64,
             pidfd: (&raw mut pidfd) as u64,
             child_tid: self.tid_address,
             parent_tid: std::ptr::from_ref(slots.slot(slot)) as u64,
@@ -161,5 +161,5 @@ pub(crate) fn as_object(handle: &Handle) -> std::os::fd::BorrowedFd<'_> {
 
 /// The handle that the server sent.
 pub(crate) fn from_object(pid: u32, object: Object) -> Handle {
-    Handle::new(pid.cast_signed(), object)
+    Handle::new(pid as i32, object)
 }

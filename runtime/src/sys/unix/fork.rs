@@ -38,7 +38,7 @@ pub enum Fork {
 pub unsafe fn fork() -> io::Result<Fork> {
     // SAFETY: passed on to the caller.
     match unsafe { nix::unistd::fork() }? {
-        nix::unistd::ForkResult::Parent { child } => Ok(Fork::Parent(child.as_raw().cast_unsigned())),
+        nix::unistd::ForkResult::Parent { child } => Ok(Fork::Parent(child.as_raw() as u32)),
         nix::unistd::ForkResult::Child => Ok(Fork::Child),
     }
 }
@@ -52,7 +52,7 @@ pub unsafe fn fork() -> io::Result<Fork> {
 pub fn waitpid(pid: u32, block: bool) -> io::Result<Option<ExitStatus>> {
     let flags = if block { WaitPidFlag::empty() } else { WaitPidFlag::WNOHANG };
     loop {
-        match nix_waitpid(Pid::from_raw(pid.cast_signed()), Some(flags)) {
+        match nix_waitpid(Pid::from_raw(pid as i32), Some(flags)) {
             Ok(WaitStatus::Exited(_, code)) => return Ok(Some(ExitStatus::Exited(code))),
             Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
                 return Ok(Some(ExitStatus::Signaled { signal: signal as i32, core_dumped }));
@@ -120,7 +120,7 @@ pub(crate) fn fork_alone(ours: usize) -> io::Result<Result<Option<Handle>, usize
     }
     // SAFETY: no other thread of the user's holds a lock; ours wait outside of any section while the gate is closed.
     match unsafe { fork() }? {
-        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid.cast_signed())?))),
+        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid as i32)?))),
         Fork::Child => Ok(Ok(None)),
     }
 }

@@ -55,13 +55,18 @@ pub(crate) fn replace_environment(wanted: &[(OsString, OsString)]) {
     }
 }
 
+/// Becomes another program (`execvp(3)`); returns only if that fails.
+pub(crate) fn execute(command: &mut std::process::Command) -> io::Error {
+    std::os::unix::process::CommandExt::exec(command)
+}
+
 /// Makes a value of a type that has no bytes, such as a closure that captures nothing.
 ///
 /// The caller holds, or held in the process that sent the request, another value of this `Copy` type.
 pub(crate) fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0, "only a type without bytes can be made from nothing") };
-    // SAFETY: F has no bytes, and being Copy it could have been copied from the value that the starter holds.
-    unsafe { std::mem::MaybeUninit::<F>::uninit().assume_init() }
+    // SAFETY: F has no bytes to read, and being Copy it could have been copied from the value that the starter holds.
+    unsafe { std::ptr::NonNull::<F>::dangling().read() }
 }
 
 /// What the handler of SIGABRT sends, and where: set once, read by the handler.

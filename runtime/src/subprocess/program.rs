@@ -1,0 +1,89 @@
+//! The process class that becomes another program.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::launch::{Class, Entry, link};
+use crate::process::{Builder, Child, Process, Run, run};
+use crate::sys::{Object, ambient, lifeline, runtime};
+
+/// What shells say of a program that cannot be executed.
+const CANNOT_EXECUTE: i32 = 127;
+
+/// A program with its arguments. Its `run` does not return.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Program {
+    pub(super) path: OsString,
+    pub(super) arguments: Vec<OsString>,
+    /// Outlives its parent.
+    pub(super) detached: bool,
+}
+
+impl Run for Program {
+    type Output = ();
+
+    /// Becomes the program. The attachment is a pipe that closes when it has, and carries the error number if it cannot.
+    fn run(self) {
+        let mut attachments = link::take_attachments().into_iter();
+        let error = match link::current() {
+            Some(link) if !self.detached => match lifeline::keep_over_exec(&link) {
+                Ok(()) => self.execute(),
+                Err(error) => error,
+            },
+            _ => self.execute(),
+        };
+        if let Some(report) = attachments.next() {
+            let number = error.raw_os_error().unwrap_or_default();
+            let _starter_gone = std::fs::File::from(report).write_all(&number.to_le_bytes());
+        }
+        std::process::exit(CANNOT_EXECUTE)
+    }
+}
+
+impl Program {
+    fn execute(&self) -> io::Error {
+        runtime::execute(std::process::Command::new(&self.path).args(&self.arguments))
+    }
+
+    /// Starts the program and waits until it has been executed.
+    pub(super) fn start(builder: Builder<'_, ()>) -> Result<Result<Child<()>, crate::StartError>, io::Error> {
+        let (reader, writer) = ambient::pipe()?;
+        let started = {
+            let builder = builder.attach(writer);
+            builder.start()
+        };
+        let Ok(child) = started else { return Ok(started) };
+        match failure(reader)? {
+            None => Ok(Ok(child)),
+            Some(error) => {
+                let _status_is_known = child.wait();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What kept the process from becoming the program.
+fn failure(report: Object) -> io::Result<Option<io::Error>> {
+    let mut number = Vec::new();
+    std::fs::File::from(report).read_to_end(&mut number)?;
+    let number = <[u8; 4]>::try_from(number).ok();
+    Ok(number.map(|number| io::Error::from_raw_os_error(i32::from_le_bytes(number))))
+}
+
+impl Process for Program {
+    const CLASS: &'static Class = &Class {
+        key: concat!(env!("CARGO_PKG_NAME"), "::", module_path!(), "::Program"),
+        name: "Program",
+        schema: 0,
+        file: file!(),
+        line: line!(),
+        daemon: None,
+        start_method: None,
+        run: run::<Self>,
+    };
+}
+
+inventory::submit! { Entry(Program::CLASS) }
