@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -105,8 +106,17 @@ impl StartError {
     }
 }
 
-/// How long a process that was executed may take to reach the guard.
-pub(crate) const BOOT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a process that was executed may take to reach the guard: 30 s, or the seconds in
+/// `OFFSPRING_BOOT_TIMEOUT`.
+pub(crate) fn boot_timeout() -> Duration {
+    static TIMEOUT: OnceLock<Duration> = OnceLock::new();
+    *TIMEOUT.get_or_init(|| {
+        let seconds = std::env::var("OFFSPRING_BOOT_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
+        seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .unwrap_or(Duration::from_secs(30))
+    })
+}
 
 /// Why a process did not come as far as its `run`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +126,7 @@ pub enum BootError {
     #[error("it ended with {0} before offspring::init()")]
     Ended(ExitStatus),
     /// It did not reach the guard: `main` has it on a path that this process did not take. It was killed.
-    #[error("it did not call offspring::init() within {} s: does every path through main begin with it?", .0.as_secs())]
+    #[error("it did not call offspring::init() within {0:?}: does every path through main begin with it?")]
     TimedOut(Duration),
     /// The program's file was replaced by another build.
     #[error("it is another build of the program")]

@@ -22,9 +22,16 @@ const MAX_BACKTRACE: usize = MAX_MESSAGE / 2;
 /// What its text may take.
 const MAX_TEXT: usize = MAX_MESSAGE / 4;
 
+/// A panic as the hook saw it; its backtrace becomes text only when somebody wants it, which may take a second.
+#[derive(Debug)]
+struct Noted {
+    panic: Panic,
+    backtrace: Option<Backtrace>,
+}
+
 thread_local! {
-    /// The panic of this thread that was noted last.
-    static LAST: RefCell<Option<(Panic, Option<Backtrace>)>> = const { RefCell::new(None) };
+    /// The panic of this thread that was noted last, and the one before it.
+    static NOTED: RefCell<(Option<Noted>, Option<Noted>)> = const { RefCell::new((None, None)) };
 }
 
 /// Notes every panic of this process from now on.
@@ -48,18 +55,56 @@ fn note(info: &PanicHookInfo<'_>, channel: &Channel) {
         thread: std::thread::current().name().map(str::to_owned),
         backtrace: None,
     };
-    let backtrace = wants_backtrace().then(Backtrace::force_capture);
-    let unwinding = LAST.with_borrow_mut(|last| last.replace((panic, backtrace))).map(|(panic, _)| panic);
-    // Whether an earlier panic still unwinds or was caught long ago cannot be told here; being ready costs little.
-    if cfg!(panic = "abort") || unwinding.is_some() {
-        let mut panic =
-            LAST.with_borrow(|last| last.as_ref().map(whole)).unwrap_or_else(|| unknown("unnamed"));
-        if let Some(first) = unwinding {
-            panic.message = format!("{} (the panic before it: {first})", panic.message);
+    if let Some(end) = End::of(&panic.message) {
+        let report = NOTED.with_borrow_mut(|(last, before)| end.describe(last.take(), before.take()));
+        leave_last_words(channel, report.unwrap_or(panic));
+        return;
+    }
+    let noted = Noted { panic, backtrace: wants_backtrace().then(Backtrace::force_capture) };
+    if cfg!(panic = "abort") {
+        leave_last_words(channel, noted.whole());
+        return;
+    }
+    NOTED.with_borrow_mut(|(last, before)| *before = last.replace(noted));
+}
+
+/// What the runtime says when it gives up on unwinding, in a panic of its own that is the last.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Cleanup,
+    NoUnwind,
+}
+
+impl End {
+    fn of(message: &str) -> Option<Self> {
+        match message {
+            "panic in a destructor during cleanup" => Some(Self::Cleanup),
+            "panic in a function that cannot unwind" => Some(Self::NoUnwind),
+            _ => None,
         }
-        if let Ok(bytes) = envelope::inline(&Report::Failed(Failure::Panicked(panic))) {
-            runtime::say_when_aborting(channel, bytes);
+    }
+
+    /// What is to blame: the panic before the end, and in a clean-up the one before that, which was unwinding.
+    fn describe(self, last: Option<Noted>, before: Option<Noted>) -> Option<Panic> {
+        let mut panic = last?.whole();
+        match (self, before) {
+            (Self::Cleanup, Some(first)) => {
+                panic.message =
+                    format!("{} (in a destructor, while this panic unwound: {})", panic.message, first.panic);
+            }
+            (Self::Cleanup, None) => {
+                panic.message.push_str(" (in a destructor, while another panic unwound)")
+            }
+            (Self::NoUnwind, _) => panic.message.push_str(" (in a function that cannot unwind)"),
         }
+        Some(panic)
+    }
+}
+
+/// Has a panic reported by the handler of SIGABRT.
+fn leave_last_words(channel: &Channel, panic: Panic) {
+    if let Ok(bytes) = envelope::inline(&Report::Failed(Failure::Panicked(panic))) {
+        runtime::say_when_aborting(channel, bytes);
     }
 }
 
@@ -77,9 +122,11 @@ fn message(payload: &(dyn Any + Send)) -> String {
     shortened(text.unwrap_or_else(|| "a panic whose payload is no text".into()), MAX_TEXT)
 }
 
-fn whole((panic, backtrace): &(Panic, Option<Backtrace>)) -> Panic {
-    let backtrace = backtrace.as_ref().map(|backtrace| shortened(backtrace.to_string(), MAX_BACKTRACE));
-    Panic { backtrace, ..panic.clone() }
+impl Noted {
+    fn whole(self) -> Panic {
+        let backtrace = self.backtrace.map(|backtrace| shortened(backtrace.to_string(), MAX_BACKTRACE));
+        Panic { backtrace, ..self.panic }
+    }
 }
 
 fn shortened(mut text: String, most: usize) -> String {
@@ -91,18 +138,13 @@ fn shortened(mut text: String, most: usize) -> String {
     text
 }
 
-fn unknown(message: &str) -> Panic {
-    Panic { message: message.into(), location: None, thread: None, backtrace: None }
-}
-
 /// The panic that the thread has just been unwound by.
 pub(crate) fn last(cause: &(dyn Any + Send)) -> Panic {
-    let noted = LAST.with_borrow_mut(Option::take);
-    // `resume_unwind` panics without the hook: then what is noted, if anything, is another panic.
-    let told = message(cause);
-    match noted {
-        Some(noted) if noted.0.message == told => whole(&noted),
-        _ => unknown(&told),
+    let message = message(cause);
+    match NOTED.with_borrow_mut(|(last, _)| last.take()) {
+        Some(noted) if noted.panic.message == message => noted.whole(),
+        // `resume_unwind` panics without the hook: then what is noted, if anything, is another panic.
+        _ => Panic { message, location: None, thread: None, backtrace: None },
     }
 }
 

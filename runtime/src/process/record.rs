@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::error::JoinError;
-use crate::launch::error::BOOT_TIMEOUT;
+use crate::launch::error::boot_timeout;
 use crate::launch::identity::Identity;
 use crate::launch::order::Report;
 use crate::launch::{BootError, Launched};
@@ -68,7 +68,7 @@ pub(crate) enum Outcome {
 impl Record {
     pub(crate) fn new(identity: Identity, detached: bool, own_group: bool, launched: Launched) -> Self {
         let Launched { handle, channel, early, ready } = launched;
-        let boot = if ready { Boot::Passed } else { Boot::Until(Instant::now() + BOOT_TIMEOUT) };
+        let boot = if ready { Boot::Passed } else { Boot::Until(Instant::now() + boot_timeout()) };
         let running = Running { channel, said: early, boot, wakers: Vec::new() };
         Self {
             pid: handle.pid(),
@@ -213,7 +213,7 @@ impl Running {
         }
         let mut outcome = match self.boot {
             Boot::Passed => Outcome::Silent,
-            Boot::Missed => Outcome::NotBooted(BootError::TimedOut(BOOT_TIMEOUT)),
+            Boot::Missed => Outcome::NotBooted(BootError::TimedOut(boot_timeout())),
             Boot::Until(_) => Outcome::NotBooted(BootError::Ended(status)),
         };
         for message in self.said.drain(..) {

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::launch::error::{BOOT_TIMEOUT, BootError};
+use crate::launch::error::{BootError, boot_timeout};
 use crate::launch::order::{Adopt, Failure, Order, Report, Role};
 use crate::launch::plan::{Handover, Launched, Plan};
 use crate::launch::spawn::Boot;
@@ -320,7 +320,7 @@ fn birth(message: Message) -> io::Result<Said> {
 /// Waits for what a new server says after it came by the guard.
 fn first_words(control: &Channel, handle: &Handle) -> Result<Report, BootError> {
     let setup = |error: io::Error| BootError::Setup(error.to_string());
-    let deadline = poller::deadline(Some(BOOT_TIMEOUT));
+    let deadline = poller::deadline(Some(boot_timeout()));
     loop {
         match control.try_receive().map_err(setup)? {
             Received::Message(message) => match envelope::open::<Report>(message).map_err(setup)?.header {
@@ -330,12 +330,12 @@ fn first_words(control: &Channel, handle: &Handle) -> Result<Report, BootError> 
             Received::Closed => {
                 poller::wait(&[handle.sentinel()], deadline).map_err(setup)?;
                 let status = handle.try_reap().map_err(setup)?;
-                return Err(status.map_or(BootError::TimedOut(BOOT_TIMEOUT), BootError::Ended));
+                return Err(status.map_or(BootError::TimedOut(boot_timeout()), BootError::Ended));
             }
             Received::Empty => {
                 let sentinels = [control.sentinel(), handle.sentinel()];
                 if !poller::wait(&sentinels, deadline).map_err(setup)?.contains(&true) {
-                    return Err(BootError::TimedOut(BOOT_TIMEOUT));
+                    return Err(BootError::TimedOut(boot_timeout()));
                 }
             }
         }
