@@ -24,8 +24,9 @@ pub(crate) const BOOT_FAILURE: i32 = 70; // EX_SOFTWARE in sysexits(3)
 #[derive(Debug)]
 pub(crate) struct Reentry {
     pub(crate) arguments: Vec<OsString>,
-    /// A test harness writes to standard output before it reaches the guard: the child gets its own there.
-    pub(crate) noisy: bool,
+    /// A test harness comes first. It writes to standard output, so the child gets its own at the guard; and its main thread
+    /// waits for the thread of the test, holding no lock, so a server of two threads may be cloned.
+    pub(crate) harness: bool,
 }
 
 static REENTRY: OnceLock<Reentry> = OnceLock::new();
@@ -45,7 +46,7 @@ static REENTRY: OnceLock<Reentry> = OnceLock::new();
 /// ```
 #[doc(alias = "freeze_support")]
 pub fn init() {
-    enter(|| Reentry { arguments: std::env::args_os().collect(), noisy: false });
+    enter(|| Reentry { arguments: std::env::args_os().collect(), harness: false });
 }
 
 /// The guard of a test: `path` names the test, with the crate in front. Called by `#[offspring::test]`.
@@ -55,7 +56,7 @@ pub fn test_guard(path: &'static str) {
         let test = path.split_once("::").map_or(path, |(_crate, test)| test);
         let options = ["--exact", test, "--include-ignored", "--nocapture", "--quiet", "--test-threads=1"];
         let arguments = [program].into_iter().chain(options.map(OsString::from)).collect();
-        Reentry { arguments, noisy: true }
+        Reentry { arguments, harness: true }
     });
 }
 

@@ -92,10 +92,8 @@ impl End {
                 panic.message =
                     format!("{} (in a destructor, while this panic unwound: {})", panic.message, first.panic);
             }
-            (Self::Cleanup, None) => {
-                panic.message.push_str(" (in a destructor, while another panic unwound)")
-            }
-            (Self::NoUnwind, _) => panic.message.push_str(" (in a function that cannot unwind)"),
+            (Self::Cleanup, None) => panic.message += " (in a destructor, while another panic unwound)",
+            (Self::NoUnwind, _) => panic.message += " (in a function that cannot unwind)",
         }
         Some(panic)
     }

@@ -68,7 +68,11 @@ pub(crate) enum Outcome {
 impl Record {
     pub(crate) fn new(identity: Identity, detached: bool, own_group: bool, launched: Launched) -> Self {
         let Launched { handle, channel, early, ready } = launched;
-        let boot = if ready { Boot::Passed } else { Boot::Until(Instant::now() + boot_timeout()) };
+        let boot = if ready || !early.is_empty() {
+            Boot::Passed
+        } else {
+            Boot::Until(Instant::now() + boot_timeout())
+        };
         let running = Running { channel, said: early, boot, wakers: Vec::new() };
         Self {
             pid: handle.pid(),
@@ -197,10 +201,9 @@ impl Record {
 impl Running {
     /// Reads what the child has said by now.
     fn listen(&mut self) -> io::Result<()> {
-        while let Received::Message(message) = self.channel.try_receive()? {
+        while !self.said.last().is_some_and(is_answer) {
+            let Received::Message(message) = self.channel.try_receive()? else { return Ok(()) };
             self.said.push(message);
-        }
-        if !self.said.is_empty() {
             self.boot = Boot::Passed;
         }
         Ok(())
@@ -218,11 +221,15 @@ impl Running {
         };
         for message in self.said.drain(..) {
             // What the child answered is opened by who takes it: it may be large.
-            if !matches!(envelope::peek(&message), Some(Report::Ready | Report::Born(_) | Report::NotBorn(_)))
-            {
+            if is_answer(&message) {
                 outcome = Outcome::Answered(message);
             }
         }
         outcome
     }
+}
+
+/// Whether a message is a child's answer, after which it says nothing more.
+fn is_answer(message: &Message) -> bool {
+    !matches!(envelope::peek(message), Some(Report::Ready | Report::Born(_) | Report::NotBorn(_)))
 }

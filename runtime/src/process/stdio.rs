@@ -1,7 +1,7 @@
 //! Where a standard stream of a child goes.
 
 use crate::launch::plan::Stream;
-use crate::sys::{Object, ambient};
+use crate::sys::{Object, above_standard, ambient};
 
 /// Where a standard stream of a child goes.
 ///
@@ -42,7 +42,7 @@ impl Stdio {
         Ok(match &self.0 {
             Kind::Inherit => (Stream::Inherit, None),
             Kind::Null => (Stream::To(ambient::null_device()?), None),
-            Kind::Object(object) => (Stream::To(ambient::above_standard(object.try_clone()?)?), None),
+            Kind::Object(object) => (Stream::To(above_standard(object.try_clone()?)?), None),
             Kind::Piped => {
                 let (reader, writer) = ambient::pipe()?;
                 let (theirs, ours) = if input { (reader, writer) } else { (writer, reader) };

@@ -41,7 +41,7 @@ mod platform;
 mod platform;
 
 pub(crate) use platform::{
-    Borrowed, Object, ambient, blob, borrow, channel, exec, fork, image, lifeline, poller, process, runtime,
-    tree, zygote,
+    Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, image, lifeline, poller,
+    process, runtime, tree, zygote,
 };
 pub use status::ExitStatus;

@@ -42,7 +42,8 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
 }
 
 fn prepare(mut objects: Vec<Object>) -> std::io::Result<(Zygote, Slots)> {
-    let zygote = Zygote::new()?;
+    let idle = usize::from(guard::reentry().is_ok_and(|reentry| reentry.harness));
+    let zygote = Zygote::new(idle)?;
     let births = objects.pop().ok_or(std::io::ErrorKind::InvalidData)?;
     let slots = Slots::map(&births)?;
     process::set_title("offspring-fork");

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Object, procfs};
+use super::{Object, above_standard, procfs};
 use crate::sys::unix::signal;
 
 /// The inheritable state of a process that can be handed over as data.
@@ -169,20 +169,6 @@ pub(crate) fn null_device() -> io::Result<Object> {
 pub(crate) fn pipe() -> io::Result<(Object, Object)> {
     let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     Ok((above_standard(reader)?, above_standard(writer)?))
-}
-
-/// Moves a descriptor out of 0 to 2, where it may land in a program that closed its standard streams.
-pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 {
-        return Ok(fd);
-    }
-    // SAFETY: fcntl takes integers.
-    let moved = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) };
-    if moved < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
 /// Whether a stream is a terminal.

@@ -6,12 +6,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::Object;
+use super::{Object, above_standard};
 
 /// Writes the bytes to a new blob.
 pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {
     let fd = memfd_create(c"offspring", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-    let mut file = File::from(fd);
+    let mut file = File::from(above_standard(fd)?);
     for part in parts {
         file.write_all(part)?;
     }

@@ -11,11 +11,11 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{SFlag, fstat};
 
-use super::Object;
+use super::{Object, above_standard};
 use crate::sys::unix::message;
 
 /// The largest message: well below the kernel's default send buffer (208 KiB), so that one or two never block.
-pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
+pub(crate) const MAX_MESSAGE: usize = message::MAX_LENGTH;
 
 /// One end.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Channel {
     pub(crate) fn pair() -> io::Result<(Self, Object)> {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Self(ours), theirs))
+        Ok((Self(above_standard(ours)?), above_standard(theirs)?))
     }
 
     /// Takes the end that travelled.

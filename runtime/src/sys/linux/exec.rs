@@ -119,7 +119,8 @@ fn clone_vfork(plan: &mut Plan) -> io::Result<Handle> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the kernel just made this descriptor for us.
-    Ok(Handle::new(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Handle::new(pid, super::above_standard(pidfd)?))
 }
 
 /// Runs in the child, on its own stack in the parent's memory.

@@ -28,8 +28,7 @@ fn control(channel: &Channel, command: i32, argument: i32) -> io::Result<i32> {
 pub(crate) fn arm(channel: &Channel) -> io::Result<()> {
     control(channel, libc::F_SETOWN, std::process::id() as i32)?;
     control(channel, F_SETSIG, libc::SIGKILL)?;
-    let flags = control(channel, libc::F_GETFL, 0)?;
-    control(channel, libc::F_SETFL, flags | libc::O_ASYNC)?;
+    control(channel, libc::F_SETFL, libc::O_ASYNC)?; // the channel has no other flag that can be set
     let mut fds = [PollFd::new(channel.as_fd(), PollFlags::empty())];
     if poll(&mut fds, PollTimeout::ZERO)? > 0 {
         // The parent died before the lifeline was armed.

@@ -12,6 +12,7 @@ pub(crate) mod procfs;
 pub(crate) mod tree;
 pub(crate) mod zygote;
 
+pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::{fork, runtime};
 
 /// An owned kernel object that can travel to another process.

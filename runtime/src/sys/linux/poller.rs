@@ -1,6 +1,7 @@
 //! Waiting for many things at once: `poll(2)` for one call, `epoll(7)` for the watcher.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::above_standard;
 
 /// What can be waited for: a descriptor that becomes readable.
 pub(crate) type Sentinel<'a> = BorrowedFd<'a>;
@@ -49,7 +52,7 @@ pub(crate) fn poll_one(sentinel: Sentinel<'_>, timeout: Option<Duration>) -> io:
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: Epoll,
-    bell: EventFd,
+    bell: File,
 }
 
 /// The token of the bell; no sentinel has it.
@@ -57,8 +60,9 @@ const BELL: u64 = u64::MAX;
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let epoll = Epoll(above_standard(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0)?);
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let bell = File::from(above_standard(bell.into())?);
         epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         Ok(Self { epoll, bell })
     }
@@ -79,9 +83,9 @@ impl Poller {
 
     /// Makes a running [`wait`](Self::wait) return.
     pub(crate) fn ring(&self) -> io::Result<()> {
-        match self.bell.write(1) {
-            Ok(_) | Err(Errno::EAGAIN) => Ok(()),
-            Err(errno) => Err(errno.into()),
+        match (&self.bell).write_all(&1_u64.to_ne_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()), // rung, or ringing already
         }
     }
 
@@ -97,7 +101,7 @@ impl Poller {
         let mut tokens = Vec::with_capacity(count);
         for event in &events[..count] {
             if event.data() == BELL {
-                let _drained = self.bell.read();
+                let _silent_now = (&self.bell).read(&mut [0; 8]);
             } else {
                 tokens.push(event.data());
             }

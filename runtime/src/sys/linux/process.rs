@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use super::above_standard;
 use crate::sys::ExitStatus;
 
 /// A process that we can wait for and signal without ever hitting another that got its number.
@@ -45,7 +46,8 @@ impl Handle {
         }
         let fd = i32::try_from(fd).expect("a descriptor is an int");
         // SAFETY: the kernel just made this descriptor for us.
-        Ok(Self { pid, pidfd: unsafe { OwnedFd::from_raw_fd(fd) } })
+        let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { pid, pidfd: above_standard(pidfd)? })
     }
 
     /// The process id.
@@ -184,8 +186,12 @@ pub(crate) fn parent_pid() -> u32 {
     std::os::unix::process::parent_id()
 }
 
-/// Gives this process the name that process lists show (`PR_SET_NAME`), cut to 15 bytes.
+/// Gives this process the name that process lists show, cut to 15 bytes: `PR_SET_NAME`, or `/proc/self/comm` where
+/// this is not the thread that stands for the process, as in tests.
 pub(crate) fn set_title(name: &str) {
+    if nix::unistd::gettid() != nix::unistd::getpid() {
+        let _a_name_is_not_worth_an_error = std::fs::write("/proc/self/comm", name);
+    }
     let mut title = [0_u8; 16];
     let length = (0..=name.len().min(15)).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
     title[..length].copy_from_slice(&name.as_bytes()[..length]);

@@ -18,7 +18,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::process::Handle;
-use super::{Object, procfs};
+use super::{Object, above_standard, procfs};
 
 /// Whether this system has a forkserver.
 pub(crate) const SUPPORTED: bool = true;
@@ -39,6 +39,7 @@ impl Slots {
     /// Makes the page, and the object by which the server maps it.
     pub(crate) fn create() -> io::Result<(Self, Object)> {
         let object = memfd_create(c"offspring-births", MFdFlags::MFD_CLOEXEC)?;
+        let object = above_standard(object)?;
         nix::unistd::ftruncate(&object, (Self::COUNT * size_of::<AtomicI32>()) as libc::off_t)?;
         Ok((Self::map(&object)?, object))
     }
@@ -87,7 +88,7 @@ pub(crate) enum Side {
     Child,
 }
 
-/// A process that may be cloned: it has one thread, and the C library's state is known.
+/// A process that may be cloned: one thread of it does anything, and the C library's state is known.
 #[derive(Debug)]
 pub(crate) struct Zygote {
     tid_address: u64,
@@ -95,10 +96,11 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Checks that this process can be cloned.
-    pub(crate) fn new() -> io::Result<Self> {
-        if let Some(threads @ 2..) = procfs::threads() {
-            return Err(io::Error::other(format!("{threads} threads run before the guard")));
+    /// Checks that this process can be cloned. `idle` other threads are known to wait without a lock.
+    pub(crate) fn new(idle: usize) -> io::Result<Self> {
+        let others = procfs::threads().unwrap_or(1) - 1;
+        if others > idle {
+            return Err(io::Error::other(format!("{others} other threads run before the guard")));
         }
         let mut tid_address: u64 = 0;
         // SAFETY: the option writes one pointer.
@@ -150,7 +152,8 @@ impl Zygote {
         }
         let pid = i32::try_from(pid).expect("a process id is an int");
         // SAFETY: the kernel just made this descriptor for us.
-        Ok(Side::Server(Handle::new(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })))
+        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+        Ok(Side::Server(Handle::new(pid, pidfd)))
     }
 }
 

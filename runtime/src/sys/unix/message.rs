@@ -1,13 +1,16 @@
 //! Messages with descriptors attached, over a Unix socket (`sendmsg(2)`, `recvmsg(2)`, `SCM_RIGHTS` in `unix(7)`).
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recv, recvmsg, sendmsg};
+
+use super::descriptor::above_standard;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
 /// How many descriptors one message takes: the kernel's `SCM_MAX_FD` is 253; the launch protocol needs far fewer.
-pub(crate) const MAX_OBJECTS: usize = 16;
+pub(crate) const MAX_OBJECTS: u8 = 16;
 
 /// Sends one message; `EINTR` is retried and `SIGPIPE` is never raised.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -19,48 +22,106 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[&[u8]], objects: &[BorrowedF
     Ok(())
 }
 
+/// The largest message that [`receive`] takes.
+pub(crate) const MAX_LENGTH: usize = 64 * 1024;
+
+thread_local! {
+    /// Where messages arrive. Made once a thread, and touched no further than the messages were long: a new process
+    /// pays for each page of memory that it writes to.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Receives one whole message with the descriptors that came along, all close-on-exec.
 ///
 /// `None` means that none is there (only with `wait` false); an empty message that the peer is gone.
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
-    let patience = if wait { MsgFlags::empty() } else { MsgFlags::MSG_DONTWAIT };
-    // A buffer for the largest message would cost a new process more than this look ahead: memory it never touched.
-    let length = match retry(|| {
-        recv(socket.as_raw_fd(), &mut [], patience | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC)
-    }) {
-        Ok(length) => length,
-        Err(Errno::EAGAIN) => return Ok(None),
-        // A peer that closed with unread messages of ours: the same end as an orderly one.
-        Err(Errno::ECONNRESET) => 0,
-        Err(errno) => return Err(errno.into()),
-    };
-    if length == 0 {
-        return Ok(Some((Vec::new(), Vec::new())));
+    // In an exit hook the thread's own buffer is gone already.
+    match BUFFER.try_with(RefCell::take) {
+        Err(_) => receive_into(socket, wait, &mut Vec::new()),
+        Ok(mut buffer) => {
+            let received = receive_into(socket, wait, &mut buffer);
+            BUFFER.set(buffer);
+            received
+        }
     }
-    let mut bytes = vec![0; length];
-    let mut space = nix::cmsg_space!([RawFd; MAX_OBJECTS]);
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let flags = patience | MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = loop {
-        match recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Ok(None), // another thread was faster
-            received => break received?,
+}
+
+fn receive_into(
+    socket: BorrowedFd<'_>,
+    wait: bool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
+    buffer.reserve_exact(MAX_LENGTH);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: MAX_LENGTH };
+    // Aligned as a header of a control message must be.
+    let mut control = [0_u64; CONTROL_LENGTH / size_of::<u64>()];
+    // SAFETY: all-zero is a valid header: no name, no parts, no control data.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = size_of_val(&control) as _;
+    let flags = libc::MSG_CMSG_CLOEXEC | if wait { 0 } else { libc::MSG_DONTWAIT };
+    let length = loop {
+        // SAFETY: the header leads to one part of reserved memory and to the control buffer, each with its length.
+        let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
+        match usize::try_from(length) {
+            Ok(length) => break length,
+            Err(_) => match Errno::last() {
+                Errno::EINTR => {}
+                Errno::EAGAIN => return Ok(None),
+                // A peer that closed with unread messages of ours: the same end as an orderly one.
+                Errno::ECONNRESET => return Ok(Some((Vec::new(), Vec::new()))),
+                errno => return Err(errno.into()),
+            },
         }
     };
+    let objects = take_descriptors(&header)?;
+    if header.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut short"));
+    }
+    // SAFETY: the kernel wrote this many bytes, no more than were reserved.
+    let bytes = unsafe { std::slice::from_raw_parts(buffer.as_ptr(), length) };
+    Ok(Some((bytes.to_vec(), objects)))
+}
+
+/// How many bytes the descriptors of one message take.
+const DESCRIPTORS: u32 = 4 * MAX_OBJECTS as u32;
+
+/// Room for them.
+const CONTROL_LENGTH: usize = {
+    // SAFETY: CMSG_SPACE only computes.
+    let length = unsafe { libc::CMSG_SPACE(DESCRIPTORS) };
+    (length as usize).next_multiple_of(size_of::<u64>())
+};
+
+/// Takes the descriptors that the kernel installed for a message.
+fn take_descriptors(header: &libc::msghdr) -> io::Result<Vec<OwnedFd>> {
     let mut objects = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(raw) = control {
-            for fd in raw {
-                // SAFETY: the kernel just installed this descriptor for us; nobody else knows its number.
+    // SAFETY: the header describes the control data that the kernel filled in.
+    let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
+    // SAFETY: the kernel's headers are valid, and aligned in our buffer.
+    while let Some(entry) = unsafe { control.as_ref() } {
+        if (entry.cmsg_level, entry.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: CMSG_LEN only computes.
+            let empty = unsafe { libc::CMSG_LEN(0) } as usize;
+            #[allow(clippy::unnecessary_cast)] // its type differs between C libraries
+            let count = (entry.cmsg_len as usize - empty) / size_of::<RawFd>();
+            // SAFETY: the data follow the header.
+            let data = unsafe { libc::CMSG_DATA(control) }.cast::<RawFd>();
+            for index in 0..count {
+                // SAFETY: within the data of this entry.
+                let place = unsafe { data.add(index) };
+                // SAFETY: the kernel wrote a descriptor there.
+                let fd = unsafe { place.read_unaligned() };
+                // SAFETY: the kernel just installed it for us; nobody else knows its number.
                 objects.push(unsafe { OwnedFd::from_raw_fd(fd) });
             }
         }
+        // SAFETY: the header describes the control data that this entry is part of.
+        control = unsafe { libc::CMSG_NXTHDR(header, control) };
     }
-    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut short"));
-    }
-    Ok(Some((bytes, objects)))
+    objects.into_iter().map(above_standard).collect()
 }
 
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {

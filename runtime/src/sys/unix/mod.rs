@@ -1,5 +1,6 @@
 //! What every Unix shares.
 
+pub(crate) mod descriptor;
 pub(crate) mod fork;
 pub(crate) mod message;
 pub(crate) mod runtime;
