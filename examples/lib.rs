@@ -1,1 +1,18 @@
-//! examples
+//! One runnable example per pattern: `cargo run --example NAME`.
+//!
+//! | name | shows |
+//! |---|---|
+//! | `downloader` | the main job: one process per file, a progress bar per child, typed errors |
+//! | `subclass` | a process class: a struct with a `run` method |
+//! | `function_target` | a function with arguments as the target of a process, with and without a name |
+//! | `five_children` | five children that print their name, their parent's id and their own |
+//! | `join_two` | two children: name, pid and `is_alive` before and after they are joined |
+//! | `ten_children` | ten children, all started before the first is joined |
+//! | `isolated_globals` | a global that a child changes is the child's alone |
+//! | `daemon` | what becomes of children when `main` returns: one is waited for, one is terminated |
+//! | `terminate` | ending a child, and the exit code that tells how a child ended |
+//! | `zombie_orphan` | a child that is never joined and is no zombie; an orphan that knows that it is one |
+//! | `raw_fork` | `fork(2)`, which returns twice, and `waitpid(2)` |
+//! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
+//! | `call_program` | another program as a child: talking to it, and taking its output |
+//! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |

@@ -9,8 +9,8 @@ pub mod subprocess;
 pub use offspring_macros::{Process, main, test};
 
 pub use launch::{
-    BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, init,
-    set_spares, set_start_method, start_method, start_methods,
+    BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
+    init, set_spares, set_start_method, start_method, start_methods,
 };
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, Run, Sentinel,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::guard::BOOT_FAILURE;
 use super::order::{Failure, Life, Report, Target};
 use super::registry::{self, Runner};
-use super::{identity, link, method, panic};
+use super::{identity, leave, link, method, panic};
 use crate::sys::ambient::{self, Ambient};
 use crate::sys::channel::Channel;
 use crate::sys::{Object, image, lifeline, process, runtime};
@@ -19,8 +19,8 @@ const PANICKED: i32 = 101;
 static SERVER: std::sync::OnceLock<Ambient> = std::sync::OnceLock::new();
 
 /// In the forkserver: remembers what clones of it start from.
-pub(crate) fn remember_server() {
-    SERVER.get_or_init(|| ambient::capture().ambient);
+pub(crate) fn remember_server() -> &'static Ambient {
+    SERVER.get_or_init(|| ambient::capture().ambient)
 }
 
 /// Lives the life of a child: never returns.
@@ -41,14 +41,14 @@ pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Ob
     match catch_unwind(AssertUnwindSafe(|| runner(payload))) {
         Ok(Ok(output)) => {
             answer(&channel, &Report::Done, &output);
-            std::process::exit(0)
+            leave::now(0)
         }
         Ok(Err(failure)) => refuse(&channel, failure),
         Err(cause) => {
             let panic = panic::last(cause.as_ref());
             panic::drop_quietly(cause);
             answer(&channel, &Report::Failed(Failure::Panicked(panic)), &[]);
-            std::process::exit(PANICKED)
+            leave::now(PANICKED)
         }
     }
 }
@@ -108,7 +108,7 @@ fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
             // Out of memory or descriptors for a large output: what can be said in few bytes is said.
             let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", payload.len()));
             let _nothing_more_can_be_done = envelope::send(channel, &Report::Failed(failure), &[], &[]);
-            std::process::exit(BOOT_FAILURE)
+            leave::now(BOOT_FAILURE)
         }
     }
 }
@@ -116,5 +116,5 @@ fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
 /// Says why there is no output, and exits.
 pub(crate) fn refuse(channel: &Channel, failure: Failure) -> ! {
     answer(channel, &Report::Failed(failure), &[]);
-    std::process::exit(BOOT_FAILURE)
+    leave::now(BOOT_FAILURE)
 }

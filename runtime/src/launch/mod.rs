@@ -27,6 +27,7 @@ pub(crate) mod error;
 pub(crate) mod forkserver;
 pub(crate) mod guard;
 pub(crate) mod identity;
+pub(crate) mod leave;
 pub(crate) mod link;
 pub(crate) mod method;
 pub(crate) mod order;
@@ -40,6 +41,7 @@ mod spawn;
 pub use error::{BootError, Location, Panic, StartError};
 pub use forkserver::set_spares;
 pub use guard::init;
+pub use leave::at_exit;
 pub use method::{
     StartMethod, StartMethodAlreadySet, UnknownStartMethod, set_start_method, start_method, start_methods,
 };

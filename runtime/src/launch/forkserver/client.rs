@@ -11,13 +11,14 @@ use crate::launch::order::{Adopt, Failure, Order, Report, Role};
 use crate::launch::plan::{Handover, Launched, Plan};
 use crate::launch::spawn::Boot;
 use crate::launch::{StartError, guard};
-use crate::sys::ambient;
+use crate::sys::ambient::{self, Ambient, Snapshot};
 use crate::sys::channel::{Channel, Message, Received};
 use crate::sys::exec::{Exec, Group};
 use crate::sys::process::{Handle, Signal};
 use crate::sys::zygote::{self, Slots};
 use crate::sys::{Object, borrow, image, poller};
-use crate::wire::envelope;
+use crate::wire::codec::{Codec, CodecError, Wire};
+use crate::wire::envelope::{self, Opened};
 
 /// How often a start asks again when servers die under it.
 const ATTEMPTS: u32 = 5;
@@ -32,6 +33,8 @@ struct Server {
     spares: Mutex<VecDeque<Request>>,
     /// The rights that it has, and so its children: those of the thread that made it.
     credentials: String,
+    /// What it is like otherwise, as it says itself; its children are so too unless they are told to be different.
+    ambient: Ambient,
     /// The environment that it has.
     environment: Vec<(OsString, OsString)>,
 }
@@ -86,10 +89,11 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
         None => ambient::directory(".".as_ref()).map_err(StartError::system("open the current directory"))?,
     };
     for _ in 0..ATTEMPTS {
-        let Some(server) = Server::of_this_process(&snapshot.credentials)? else { return Ok(None) };
+        let Some(server) = Server::of_this_process(&snapshot)? else { return Ok(None) };
         let hand_over = |channel: &Channel| {
-            let changed = (environment != server.environment).then(|| environment.clone());
-            let adopt = Adopt { ambient: Some(snapshot.ambient.clone()), environment: changed };
+            let environment = (environment != server.environment).then(|| environment.clone());
+            let ambient = (snapshot.ambient != server.ambient).then(|| snapshot.ambient.clone());
+            let adopt = Adopt { ambient, environment };
             let standard = Some(plan.all_standard());
             plan.give_order(
                 channel,
@@ -126,19 +130,19 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
 
 impl Server {
     /// The server of this process; a new one if there is none, it has ended, or its rights are not the caller's.
-    fn of_this_process(credentials: &str) -> Result<Option<Arc<Self>>, StartError> {
+    fn of_this_process(snapshot: &Snapshot) -> Result<Option<Arc<Self>>, StartError> {
         let mut state = lock(&STATE);
         if state.unavailable || !zygote::SUPPORTED {
             return Ok(None);
         }
         if let Some(server) = &state.server {
-            if server.credentials == credentials && !server.handle.has_ended() {
+            if server.credentials == snapshot.credentials && !server.handle.has_ended() {
                 return Ok(Some(Arc::clone(server)));
             }
             let server = Arc::clone(server);
             server.dismiss(&mut state);
         }
-        match Self::make(credentials)? {
+        match Self::make(snapshot)? {
             Some(server) => {
                 let server = Arc::new(server);
                 state.server = Some(Arc::clone(&server));
@@ -152,7 +156,7 @@ impl Server {
     }
 
     /// Executes this program as a server; `None` when it says that it cannot be one.
-    fn make(credentials: &str) -> Result<Option<Self>, StartError> {
+    fn make(snapshot: &Snapshot) -> Result<Option<Self>, StartError> {
         let refused = || StartError::system("make the forkserver");
         let reentry = guard::reentry()?;
         let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
@@ -171,21 +175,22 @@ impl Server {
         let control = boot.into_channel();
         let order = Order { build: image::build_id().to_vec(), role: Role::ForkServer };
         let _dead_already_is_seen_below = envelope::send(&control, &order, &[], &[borrow(&births)]);
-        match first_words(&control, &handle) {
-            Ok(Report::Done) => {}
-            Ok(Report::Failed(Failure::Setup(_))) => {
+        let ambient = match first_words(&control, &handle) {
+            Ok(Opened { header: Report::Done, payload, .. }) => Wire::decode::<Ambient>(&payload),
+            Ok(Opened { header: Report::Failed(Failure::Setup(_)), .. }) => {
                 end(&handle);
                 return Ok(None);
             }
-            Ok(report) => {
-                end(&handle);
-                return Err(StartError::Boot(BootError::Setup(format!("the forkserver said {report:?}"))));
-            }
+            Ok(Opened { header, .. }) => Err(CodecError::new(format!("the forkserver said {header:?}"))),
             Err(error) => {
                 end(&handle);
                 return Err(StartError::Boot(error));
             }
-        }
+        };
+        let ambient = ambient.map_err(|error| {
+            end(&handle);
+            StartError::Boot(BootError::Setup(error.to_string()))
+        })?;
         let count = u16::try_from(Slots::COUNT).expect("slots are numbered by u16");
         Ok(Some(Self {
             control,
@@ -193,7 +198,8 @@ impl Server {
             slots,
             free: Mutex::new((0..count).rev().collect()),
             spares: Mutex::new(VecDeque::new()),
-            credentials: credentials.to_owned(),
+            credentials: snapshot.credentials.clone(),
+            ambient,
             environment,
         }))
     }
@@ -318,15 +324,17 @@ fn birth(message: Message) -> io::Result<Said> {
 }
 
 /// Waits for what a new server says after it came by the guard.
-fn first_words(control: &Channel, handle: &Handle) -> Result<Report, BootError> {
+fn first_words(control: &Channel, handle: &Handle) -> Result<Opened<Report>, BootError> {
     let setup = |error: io::Error| BootError::Setup(error.to_string());
     let deadline = poller::deadline(Some(boot_timeout()));
     loop {
         match control.try_receive().map_err(setup)? {
-            Received::Message(message) => match envelope::open::<Report>(message).map_err(setup)?.header {
-                Report::Ready => {}
-                report => return Ok(report),
-            },
+            Received::Message(message) => {
+                let opened = envelope::open::<Report>(message).map_err(setup)?;
+                if !matches!(opened.header, Report::Ready) {
+                    return Ok(opened);
+                }
+            }
             Received::Closed => {
                 poller::wait(&[handle.sentinel()], deadline).map_err(setup)?;
                 let status = handle.try_reap().map_err(setup)?;

@@ -6,15 +6,20 @@ use crate::launch::{child, guard};
 use crate::sys::channel::{Channel, Received};
 use crate::sys::zygote::{self, Side, Slots, Zygote};
 use crate::sys::{Object, ambient, process, runtime};
+use crate::wire::codec::{Codec, Wire};
 use crate::wire::envelope;
 
 /// Serves until the starter is gone: in the server this never returns, and in its clones neither.
 pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
-    let (zygote, slots) = match prepare(objects) {
+    let prepared = prepare(objects).and_then(|prepared| {
+        let ambient = Wire::encode(child::remember_server()).map_err(std::io::Error::other)?;
+        Ok((prepared, ambient))
+    });
+    let ((zygote, slots), ambient) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => child::refuse(&control, Failure::Setup(error.to_string())),
     };
-    if envelope::send(&control, &Report::Done, &[], &[]).is_err() {
+    if envelope::send(&control, &Report::Done, &ambient, &[]).is_err() {
         runtime::exit_now(guard::BOOT_FAILURE);
     }
     loop {
@@ -47,7 +52,6 @@ fn prepare(mut objects: Vec<Object>) -> std::io::Result<(Zygote, Slots)> {
     let births = objects.pop().ok_or(std::io::ErrorKind::InvalidData)?;
     let slots = Slots::map(&births)?;
     process::set_title("offspring-fork");
-    child::remember_server();
     // The server holds none of the starter's streams, nor its directory: others may wait for their end.
     ambient::enter(&ambient::directory("/".as_ref())?)?;
     let null = ambient::null_device()?;
