@@ -4,12 +4,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::guard::BOOT_FAILURE;
-use super::order::{Failure, Life, Report, Target};
+use super::identity::Identity;
+use super::method::StartMethod;
+use super::order::{Adopt, Failure, Life, Order, Report, Role, Target};
 use super::registry::{self, Runner};
 use super::{identity, leave, link, method, panic};
 use crate::sys::ambient::{self, Ambient};
-use crate::sys::channel::Channel;
-use crate::sys::{Object, image, lifeline, process, runtime};
+use crate::sys::channel::{Channel, Received};
+use crate::sys::{Object, borrow, image, lifeline, process, runtime};
 use crate::wire::envelope;
 
 /// The exit code after a panic: Rust's own.
@@ -21,6 +23,36 @@ static SERVER: std::sync::OnceLock<Ambient> = std::sync::OnceLock::new();
 /// In the forkserver: remembers what clones of it start from.
 pub(crate) fn remember_server() -> &'static Ambient {
     SERVER.get_or_init(|| ambient::capture().ambient)
+}
+
+/// Goes through the motions of a life, so that a process that was just cloned takes its page faults, which cost it more than
+/// all its system calls, before anybody waits for it.
+pub(crate) fn rehearse() {
+    let identity =
+        Identity { name: "rehearsal".into(), path: vec![1], daemon: false, depth: 1, parent: None };
+    let adopt = Adopt { ambient: SERVER.get().cloned(), environment: None };
+    let life = Life {
+        target: Target::Class(String::new()),
+        identity,
+        start_method: StartMethod::ForkServer,
+        detached: false,
+        own_group: true,
+        standard: Some([true; 3]),
+        directory: true,
+        adopt: Some(adopt),
+    };
+    let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
+    let played = Channel::pair().and_then(|(ours, theirs)| {
+        envelope::send(&ours, &order, &[0], &[borrow(&theirs)])?;
+        let Received::Message(message) = Channel::from_object(theirs).receive()? else { return Ok(()) };
+        let opened = envelope::open::<Order>(message)?;
+        if let Role::Process(life) = opened.header.role {
+            let _no_such_class = find(&life.target);
+        }
+        envelope::send(&ours, &Report::Done, &[0], &[])
+    });
+    let _nobody_watches = played.is_err();
+    process::set_title("offspring-spare");
 }
 
 /// Lives the life of a child: never returns.

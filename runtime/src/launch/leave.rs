@@ -17,12 +17,12 @@ type Hook = Box<dyn FnOnce() + Send>;
 struct Hooks {
     /// The process that registered them: a copy has none.
     owner: u32,
-    hooks: Vec<Hook>,
+    users: Vec<Hook>,
     /// The library's own, which comes after the users'.
     rules: Option<fn()>,
 }
 
-static HOOKS: Mutex<Hooks> = Mutex::new(Hooks { owner: 0, hooks: Vec::new(), rules: None });
+static HOOKS: Mutex<Hooks> = Mutex::new(Hooks { owner: 0, users: Vec::new(), rules: None });
 
 fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
     static REGISTERED: Once = Once::new();
@@ -36,7 +36,7 @@ fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
     let me = std::process::id();
     if hooks.owner != me {
         // The hooks of the original are leaked: what they own belongs to it.
-        hooks.hooks.drain(..).for_each(std::mem::forget);
+        hooks.users.drain(..).for_each(std::mem::forget);
         hooks.rules = None;
         hooks.owner = me;
     }
@@ -67,7 +67,7 @@ fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
 /// ```
 #[doc(alias = "atexit")]
 pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
-    with(|hooks| hooks.hooks.push(Box::new(hook)));
+    with(|hooks| hooks.users.push(Box::new(hook)));
 }
 
 /// Registers the library's own rules for this process.
@@ -84,7 +84,7 @@ fn run_hooks() {
     let flush = || {
         let _unwritable = std::io::stdout().flush();
     };
-    while let Some(hook) = with(|hooks| hooks.hooks.pop()) {
+    while let Some(hook) = with(|hooks| hooks.users.pop()) {
         let _panicked_and_said_so = catch_unwind(AssertUnwindSafe(hook));
     }
     let _panicked_and_said_so = catch_unwind(flush);

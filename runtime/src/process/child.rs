@@ -13,6 +13,7 @@ use super::error::JoinError;
 use super::record::{Outcome, Record};
 use super::wait::{Sentinel, Waitable};
 use super::{children, tree, watcher};
+use crate::launch::forkserver;
 use crate::launch::order::Report;
 use crate::sys::channel::Message;
 use crate::sys::process::Signal;
@@ -125,6 +126,7 @@ impl<T> Child<T> {
         }
         // This thread looks from here on: the watcher need not be woken as well, unless tasks wait too.
         watcher::unwatch(&self.record).map_err(refused)?;
+        forkserver::refill();
         let status = self.record.wait(deadline).map_err(refused)?;
         if status.is_some() {
             children::remove(&self.record);

@@ -46,6 +46,15 @@ struct Request {
     slot: u16,
 }
 
+/// What a child is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its order has been sent.
+    Now,
+    /// Its order comes later.
+    Spare,
+}
+
 /// What became of a request.
 #[derive(Debug)]
 enum Birth {
@@ -80,6 +89,16 @@ pub(crate) fn strays() -> Vec<Handle> {
     std::mem::take(&mut lock(&STATE).strays)
 }
 
+/// Makes up for the spares that were used, in a process that is about to wait anyway.
+pub(crate) fn refill() {
+    if spares_wanted() > 0 {
+        let server = lock(&STATE).server.clone();
+        if let Some(server) = server {
+            server.refill();
+        }
+    }
+}
+
 /// Starts a child; `None` when no server can be had.
 pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
     let snapshot = ambient::capture();
@@ -102,13 +121,16 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
         };
         let (birth, channel) = match server.take_spare() {
             Some((spare, handle)) => {
+                if lock(&server.spares).is_empty() {
+                    server.refill();
+                }
                 hand_over(&spare.channel)?;
                 (Birth::Born(handle, Vec::new()), spare.channel)
             }
             None => {
                 let Some((request, theirs)) = server.prepare()? else { return Ok(None) };
                 hand_over(&request.channel)?;
-                let asked = server.ask(&request, theirs);
+                let asked = server.ask(&request, theirs, Purpose::Now);
                 let birth = if asked { server.wait_for(&request) } else { Ok(Birth::ServerEnded) };
                 server.release(&request);
                 (birth.map_err(StartError::system("hear from the forkserver"))?, request.channel)
@@ -116,7 +138,6 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
         };
         match birth {
             Birth::Born(handle, early) => {
-                server.refill();
                 return Ok(Some(Launched { handle, channel, early, ready: true }));
             }
             Birth::Refused(source) => {
@@ -217,8 +238,8 @@ impl Server {
     }
 
     /// Asks for a child that holds `theirs`: whether the server could be asked.
-    fn ask(&self, request: &Request, theirs: Object) -> bool {
-        let asked = self.control.send(&[&request.slot.to_le_bytes()], &[borrow(&theirs)]);
+    fn ask(&self, request: &Request, theirs: Object, purpose: Purpose) -> bool {
+        let asked = self.control.send(&[&request.slot.to_le_bytes(), &[purpose as u8]], &[borrow(&theirs)]);
         drop(theirs); // from here on only the child holds it, and the request until it is made
         asked.is_ok()
     }
@@ -274,7 +295,7 @@ impl Server {
         let mut spares = lock(&self.spares);
         while spares.len() < wanted {
             let Ok(Some((request, theirs))) = self.prepare() else { return };
-            if !self.ask(&request, theirs) {
+            if !self.ask(&request, theirs, Purpose::Spare) {
                 self.release(&request);
                 return;
             }
@@ -367,8 +388,8 @@ const MOST_SPARES: usize = 64;
 
 /// Keeps `count` processes of the forkserver ready, at most 64, so that a start only has to hand over the order.
 ///
-/// A spare costs two descriptors here and some 100 KiB of memory, mostly the kernel's; it uses no processor time. It is made after the
-/// first start that finds none, and ends with this process. The environment variable `OFFSPRING_SPARES` sets the
+/// A spare costs two descriptors here and some 100 KiB of memory, mostly the kernel's; it uses no processor time. It is
+/// made while this process waits for a child, or when a start has used the last, and ends with this process. The environment variable `OFFSPRING_SPARES` sets the
 /// number from outside. Has no effect on other start methods.
 pub fn set_spares(count: usize) {
     SPARES.store(count.min(MOST_SPARES), Ordering::Relaxed);

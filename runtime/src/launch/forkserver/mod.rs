@@ -13,11 +13,12 @@
 //! mean what they should, and the server's death harms no running child.
 //!
 //! **Spares.** A child may be cloned before it is needed: it then waits for its order. The order brings the
-//! starter's surroundings of the moment of the start, so nothing about a spare is stale.
+//! starter's surroundings of the moment of the start, so nothing about a spare is stale. While it has nothing to do it goes
+//! through the motions of a life once, so that the memory it will touch is there.
 
 mod client;
 mod server;
 
 pub use client::set_spares;
-pub(crate) use client::{forget, start, strays};
+pub(crate) use client::{forget, refill, start, strays};
 pub(crate) use server::serve;

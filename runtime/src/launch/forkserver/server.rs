@@ -1,5 +1,6 @@
 //! The server's side.
 
+use super::client::Purpose;
 use crate::launch::guard::follow_order;
 use crate::launch::order::{Failure, Report};
 use crate::launch::{child, guard};
@@ -25,13 +26,18 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
     loop {
         // Whatever is wrong with the control channel, the starter sees the server's end and makes another.
         let Ok(Received::Message(message)) = control.receive() else { runtime::exit_now(0) };
-        let (Ok(slot), Some(object)) = (message.bytes.try_into(), message.objects.into_iter().next()) else {
+        let (&[low, high, purpose], Some(object)) =
+            (message.bytes.as_slice(), message.objects.into_iter().next())
+        else {
             runtime::exit_now(guard::BOOT_FAILURE)
         };
         let channel = Channel::from_object(object);
-        let told = match zygote.clone(&slots, u16::from_le_bytes(slot)) {
+        let told = match zygote.clone(&slots, u16::from_le_bytes([low, high])) {
             Ok(Side::Child) => {
                 drop((control, slots));
+                if purpose == Purpose::Spare as u8 {
+                    child::rehearse();
+                }
                 follow_order(channel)
             }
             Ok(Side::Server(handle)) => {

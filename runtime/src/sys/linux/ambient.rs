@@ -9,13 +9,16 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Object, above_standard, procfs};
+pub(crate) use crate::sys::unix::ambient::{
+    enter, install_standard, is_terminal, null_device, refuse_terminal_stops, separate, standard,
+};
 use crate::sys::unix::signal;
 
 /// The inheritable state of a process that can be handed over as data.
@@ -124,61 +127,10 @@ fn set_processors(words: &[u64]) {
     unsafe { libc::sched_setaffinity(0, size_of_val(&all), all.as_ptr().cast()) };
 }
 
-/// The descriptor of a standard stream, if it is open.
-pub(crate) fn standard(number: usize) -> Option<BorrowedFd<'static>> {
-    let fd = RawFd::try_from(number).ok()?;
-    // SAFETY: fcntl takes integers.
-    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-        return None;
-    }
-    // SAFETY: open, and the standard streams are not closed behind the back of a running call in sound programs.
-    Some(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
-/// Makes the three standard streams these; `None` closes one.
-pub(crate) fn install_standard(streams: [Option<Object>; 3]) -> io::Result<()> {
-    for (number, stream) in streams.into_iter().enumerate() {
-        let target = RawFd::try_from(number).map_err(io::Error::other)?;
-        match stream {
-            Some(stream) if stream.as_raw_fd() == target => {
-                // SAFETY: fcntl takes integers; the stream stays open over exec like any standard stream.
-                unsafe { libc::fcntl(target, libc::F_SETFD, 0) };
-                std::mem::forget(stream); // it is the standard stream now
-            }
-            Some(stream) => {
-                // SAFETY: dup2 takes integers; what was at the target is closed, which is what a new stream means.
-                if unsafe { libc::dup2(stream.as_raw_fd(), target) } < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-            }
-            None => {
-                // SAFETY: close takes an integer; an already closed stream is no harm.
-                unsafe { libc::close(target) };
-            }
-        }
-    }
-    Ok(())
-}
-
-/// `/dev/null`, for reading and writing.
-pub(crate) fn null_device() -> io::Result<Object> {
-    above_standard(std::fs::File::options().read(true).write(true).open("/dev/null")?.into())
-}
-
 /// A pipe: the end to read from, and the end to write to.
 pub(crate) fn pipe() -> io::Result<(Object, Object)> {
     let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     Ok((above_standard(reader)?, above_standard(writer)?))
-}
-
-/// Whether a stream is a terminal.
-pub(crate) fn is_terminal(stream: BorrowedFd<'_>) -> bool {
-    std::io::IsTerminal::is_terminal(&stream)
-}
-
-/// Reading a terminal from a group in the background stops a process; with this it fails with `EIO` instead.
-pub(crate) fn refuse_terminal_stops() {
-    signal::set_ignored(libc::SIGTTIN, true);
 }
 
 /// A handle of a directory, to be entered by another process.
@@ -192,20 +144,4 @@ pub(crate) fn directory(path: &Path) -> io::Result<Object> {
     }
     // SAFETY: the kernel just made this descriptor for us.
     above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Makes a directory the current one.
-pub(crate) fn enter(directory: &Object) -> io::Result<()> {
-    Ok(nix::unistd::fchdir(directory)?)
-}
-
-/// Puts this process into a group of its own, or into a session of its own.
-pub(crate) fn separate(session: bool) {
-    if session {
-        // SAFETY: no arguments; it fails only for a leader of a group, which a new process is not.
-        unsafe { libc::setsid() };
-    } else {
-        // SAFETY: integers; for the calling process this fails only for a session leader, which needs no group.
-        unsafe { libc::setpgid(0, 0) };
-    }
 }

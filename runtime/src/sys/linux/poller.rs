@@ -6,42 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::above_standard;
-
-/// What can be waited for: a descriptor that becomes readable.
-pub(crate) type Sentinel<'a> = BorrowedFd<'a>;
-
-/// A moment that may never come; timeouts too far away to be represented never come either.
-pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
-}
-
-/// Milliseconds until `deadline`, rounded up, clamped to what `poll` takes; -1 for never.
-fn milliseconds(deadline: Option<Instant>) -> i32 {
-    let Some(deadline) = deadline else { return -1 };
-    let left = deadline.saturating_duration_since(Instant::now());
-    i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
-}
-
-/// Waits until at least one of the sentinels is ready, or the deadline: which are ready.
-pub(crate) fn wait(sentinels: &[Sentinel<'_>], deadline: Option<Instant>) -> io::Result<Vec<bool>> {
-    let mut fds: Vec<PollFd<'_>> =
-        sentinels.iter().map(|sentinel| PollFd::new(*sentinel, PollFlags::POLLIN)).collect();
-    loop {
-        let timeout = milliseconds(deadline);
-        match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::NONE)) {
-            // A clamped or early time-out is not the end: only the deadline is.
-            Ok(0) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
-            Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(fds.iter().map(|fd| fd.any().unwrap_or(true)).collect()),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-}
+use crate::sys::unix::poll::milliseconds;
+pub(crate) use crate::sys::unix::poll::{Sentinel, deadline, wait};
 
 /// Waits for one sentinel: whether it is ready.
 pub(crate) fn poll_one(sentinel: Sentinel<'_>, timeout: Option<Duration>) -> io::Result<bool> {

@@ -16,17 +16,12 @@ pub(crate) struct Status {
 
 /// Reads the status of the calling thread; `None` without a usable `/proc`.
 ///
-/// This is on the path of every start: one open, one read, no line that does not matter is looked at twice.
+/// This is on the path of every start: one open, one read, and no line that does not matter is looked at twice.
 pub(crate) fn status() -> Option<Status> {
     let mut buffer = [0; 4096];
     let mut file = fs::File::open("/proc/thread-self/status").ok()?;
-    let mut length = 0;
-    loop {
-        match file.read(&mut buffer[length..]).ok()? {
-            0 => break,
-            more => length += more,
-        }
-    }
+    // The kernel gives all of it at once, or as much as there is room for.
+    let length = file.read(&mut buffer).ok()?;
     // Whoever is in hundreds of groups needs more room.
     if length == buffer.len() {
         return Some(parse(&fs::read_to_string("/proc/thread-self/status").ok()?));

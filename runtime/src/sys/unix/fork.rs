@@ -9,7 +9,6 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid as nix_waitpid};
 use nix::unistd::Pid;
 
 use crate::sys::ExitStatus;
-use crate::sys::platform::process::{Handle, threads};
 
 /// Whether this system has fork.
 pub(crate) const SUPPORTED: bool = true;
@@ -106,21 +105,5 @@ unsafe extern "C" fn open_gate_in_copy() {
     let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
     if let Some(forget) = FORGET.get() {
         forget();
-    }
-}
-
-/// A fork for the start method of that name: refused unless the calling thread is the only one, save `ours` threads
-/// of this library, which hold no lock outside of the gate.
-///
-/// Returns the process in the parent, and nothing in the child.
-pub(crate) fn fork_alone(ours: usize) -> io::Result<Result<Option<Handle>, usize>> {
-    let threads = threads().saturating_sub(ours);
-    if threads > 1 {
-        return Ok(Err(threads));
-    }
-    // SAFETY: no other thread of the user's holds a lock; ours wait outside of any section while the gate is closed.
-    match unsafe { fork() }? {
-        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid as i32)?))),
-        Fork::Child => Ok(Ok(None)),
     }
 }

@@ -1,11 +1,12 @@
 //! The process's own runtime: exit hooks, environment, last words.
 
-use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::signal;
+pub(crate) use crate::sys::conjure::conjure;
+pub(crate) use crate::sys::environment::{remove_variable, replace_environment};
 use crate::sys::platform::channel::Channel;
 
 /// Runs `hook` when the process ends by returning from `main` or by `exit` (`atexit(3)`), after hooks registered later.
@@ -28,45 +29,9 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Removes a variable from the environment.
-///
-/// Called by the guard, first thing in `main` of a child that this library started.
-pub(crate) fn remove_variable(name: &str) {
-    // SAFETY: the guard runs before the program made threads; a child of ours has just begun.
-    unsafe { std::env::remove_var(name) };
-}
-
-/// Makes the environment equal to `wanted`.
-///
-/// Called in a child that has just been cloned from a single-threaded forkserver.
-pub(crate) fn replace_environment(wanted: &[(OsString, OsString)]) {
-    let has = |name: &OsStr| wanted.iter().any(|(other, _)| other == name);
-    for (name, _) in std::env::vars_os() {
-        if !has(&name) {
-            // SAFETY: this process has one thread.
-            unsafe { std::env::remove_var(&name) };
-        }
-    }
-    for (name, value) in wanted {
-        if std::env::var_os(name).as_ref() != Some(value) {
-            // SAFETY: this process has one thread.
-            unsafe { std::env::set_var(name, value) };
-        }
-    }
-}
-
 /// Becomes another program (`execvp(3)`); returns only if that fails.
 pub(crate) fn execute(command: &mut std::process::Command) -> io::Error {
     std::os::unix::process::CommandExt::exec(command)
-}
-
-/// Makes a value of a type that has no bytes, such as a closure that captures nothing.
-///
-/// The caller holds, or held in the process that sent the request, another value of this `Copy` type.
-pub(crate) fn conjure<F: Copy>() -> F {
-    const { assert!(size_of::<F>() == 0, "only a type without bytes can be made from nothing") };
-    // SAFETY: F has no bytes to read, and being Copy it could have been copied from the value that the starter holds.
-    unsafe { std::ptr::NonNull::<F>::dangling().read() }
 }
 
 /// What the handler of SIGABRT sends, and where: set once, read by the handler.
