@@ -44,7 +44,7 @@ pub(crate) fn rehearse() {
     let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
     let played = Channel::pair().and_then(|(ours, theirs)| {
         envelope::send(&ours, &order, &[0], &[borrow(&theirs)])?;
-        let Received::Message(message) = Channel::from_object(theirs).receive()? else { return Ok(()) };
+        let Received::Message(message) = Channel::from_object(theirs)?.receive()? else { return Ok(()) };
         let opened = envelope::open::<Order>(message)?;
         if let Role::Process(life) = opened.header.role {
             let _no_such_class = find(&life.target);
@@ -58,14 +58,14 @@ pub(crate) fn rehearse() {
 /// Lives the life of a child: never returns.
 pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Object>) -> ! {
     let channel = link::connect(channel);
-    let (target, detached) = (life.target.clone(), life.detached);
+    let (target, detached, own_group) = (life.target.clone(), life.detached, life.own_group);
     let runner = settle(life, objects).and_then(|()| find(&target));
     let runner = match runner {
         Ok(runner) => runner,
         Err(failure) => refuse(&channel, failure),
     };
     if !detached {
-        if let Err(error) = lifeline::arm(&channel) {
+        if let Err(error) = lifeline::arm(&channel, own_group) {
             refuse(&channel, Failure::Setup(format!("cannot arm the lifeline: {error}")));
         }
     }

@@ -88,7 +88,7 @@ pub enum StartError {
     },
     /// The forkserver did not come up. (A spawned process that does not is found out when it is joined.)
     #[error("the forkserver did not come up: {0}")]
-    Boot(#[source] BootError),
+    Boot(BootError),
     /// The system refused: too many processes, too many descriptors, too little memory.
     #[error("the system refused to {what}")]
     System {

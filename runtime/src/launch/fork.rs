@@ -4,10 +4,11 @@
 //! for its siblings, reads its order like any other child, and exits without a return to `main`.
 
 use std::io::Write;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::order::Adopt;
-use super::plan::Handover;
+use super::plan::{Handover, Streams};
 use super::{Launched, Plan, StartError, StartMethod, guard};
 use crate::sys::channel::Channel;
 use crate::sys::{borrow, fork};
@@ -32,6 +33,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
     }
     let directory = plan.open_directory()?;
     let (channel, theirs) = Channel::pair().map_err(StartError::system("make a channel"))?;
+    let theirs = Channel::from_object(theirs).map_err(StartError::system("make a channel"))?;
     // What waits in a buffer would be written by both.
     let _unwritable_output_is_no_reason_to_fail = std::io::stdout().flush();
     let ours = OUR_THREADS.load(Ordering::Relaxed);
@@ -39,7 +41,8 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
     match side.map_err(|threads| StartError::ForkWithThreads { threads })? {
         None => {
             drop(channel);
-            guard::follow_order(Channel::from_object(theirs))
+            *plan.far_ends.lock().unwrap_or_else(PoisonError::into_inner) = Streams::default();
+            guard::follow_order(theirs)
         }
         Some(handle) => {
             drop(theirs);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use super::StartError;
 use super::identity::Identity;
@@ -25,6 +26,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) detached: bool,
     pub(crate) own_group: bool,
     pub(crate) standard: [Stream; 3],
+    /// The far ends of those of them that are pipes, which a copy of this process lets go of.
+    pub(crate) far_ends: &'a Mutex<Streams>,
     pub(crate) environment: &'a Environment,
     pub(crate) directory: Option<&'a PathBuf>,
     /// Objects that go along with the value.
@@ -38,6 +41,14 @@ pub(crate) enum Stream {
     Inherit,
     /// To this object.
     To(Object),
+}
+
+/// The parent's ends of the pipes to a child.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    pub(crate) stdin: Option<Object>,
+    pub(crate) stdout: Option<Object>,
+    pub(crate) stderr: Option<Object>,
 }
 
 /// A process that was made and has its order.

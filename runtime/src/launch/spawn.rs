@@ -32,14 +32,15 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         group: plan.group(),
     })?;
     plan.give_order(&boot.channel, handover)?;
-    Ok(Launched { handle, channel: boot.into_channel(), early: Vec::new(), ready: false })
+    Ok(Launched { handle, channel: boot.channel, early: Vec::new(), ready: false })
 }
 
 /// A channel to a process that is about to be executed, and the environment by which it finds its end.
 #[derive(Debug)]
 pub(crate) struct Boot {
-    channel: Channel,
-    theirs: Object,
+    pub(crate) channel: Channel,
+    /// The other end, which is to be in the new process alone.
+    pub(crate) theirs: Object,
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -52,11 +53,6 @@ impl Boot {
         environment.retain(|(name, _)| name != BOOT_VARIABLE);
         environment.push((BOOT_VARIABLE.into(), ticket.into()));
         Ok(Self { channel, theirs, environment })
-    }
-
-    /// Our end; the other is in the new process alone.
-    pub(crate) fn into_channel(self) -> Channel {
-        self.channel
     }
 
     /// Executes this program.

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::child::{Child, Streams};
+use super::child::Child;
 use super::class::Process;
 use super::record::Record;
 use super::stdio::Stdio;
 use super::{exit, watcher};
 use crate::launch::order::Target;
-use crate::launch::plan::Environment;
+use crate::launch::plan::{Environment, Streams};
 use crate::launch::{self, Class, Plan, StartError, StartMethod, forkserver, identity, registry};
 use crate::sys::Object;
 use crate::wire::codec::{Codec, CodecError, Wire};
@@ -215,6 +215,7 @@ impl<'a, T> Builder<'a, T> {
         let (stdout, from_child) = self.stdout.open(false).map_err(refused())?;
         let (stderr, errors_from_child) = self.stderr.open(false).map_err(refused())?;
 
+        let far_ends = Mutex::new(Streams { stdin: to_child, stdout: from_child, stderr: errors_from_child });
         exit::register();
         watcher::ensure().map_err(StartError::system("make the watcher"))?;
         let launched = launch::launch(&Plan {
@@ -225,14 +226,15 @@ impl<'a, T> Builder<'a, T> {
             detached: self.detached,
             own_group: self.own_group,
             standard: [stdin, stdout, stderr],
+            far_ends: &far_ends,
             environment,
             directory: self.directory.as_ref(),
             attachments: &self.attachments,
         })?;
-        let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched));
-        let streams = Streams { stdin: to_child, stdout: from_child, stderr: errors_from_child };
+        let streams = far_ends.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched, streams));
         let watched = watcher::watch_strays(forkserver::strays());
-        watched.and_then(|()| Child::new(record, streams)).map_err(StartError::system("watch a process"))
+        watched.and_then(|()| Child::new(record)).map_err(StartError::system("watch a process"))
     }
 }
 

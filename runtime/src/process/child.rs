@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use crate::launch::forkserver;
 use crate::launch::order::Report;
 use crate::sys::channel::Message;
 use crate::sys::process::Signal;
-use crate::sys::{ExitStatus, Object, poller};
+use crate::sys::{ExitStatus, poller};
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::envelope;
 
@@ -30,23 +30,14 @@ use crate::wire::envelope;
 /// `child.await` and `(&child).await` do what [`join`](Self::join) does, on any executor.
 pub struct Child<T> {
     record: Arc<Record>,
-    streams: Mutex<Streams>,
     output: PhantomData<fn() -> T>,
 }
 
-/// The parent's ends of the pipes to a child.
-#[derive(Debug, Default)]
-pub(crate) struct Streams {
-    pub(crate) stdin: Option<Object>,
-    pub(crate) stdout: Option<Object>,
-    pub(crate) stderr: Option<Object>,
-}
-
 impl<T> Child<T> {
-    pub(crate) fn new(record: Arc<Record>, streams: Streams) -> io::Result<Self> {
+    pub(crate) fn new(record: Arc<Record>) -> io::Result<Self> {
         children::add(Arc::clone(&record));
         watcher::watch(&record)?;
-        Ok(Self { record, streams: Mutex::new(streams), output: PhantomData })
+        Ok(Self { record, output: PhantomData })
     }
 
     /// The name: `Downloader-1`, or what the builder was given.
@@ -161,6 +152,7 @@ impl<T> Child<T> {
     }
 
     /// Ends the process and everything that descends from it: SIGTERM to all, then, after `grace`, SIGKILL to who is left.
+    /// Without a grace, SIGKILL at once.
     ///
     /// Returns when all of them have ended: how the child did. Descendants are found by parentage and by the child's
     /// process group; one that left both (a daemon that forked twice into a session of its own) is not found.
@@ -178,27 +170,23 @@ impl<T> Child<T> {
         Sentinel::new(self.record.sentinel())
     }
 
-    fn streams(&self) -> std::sync::MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes the end to write to of the child's standard input, if that is [piped](crate::Stdio::piped). Dropping it is
     /// the end of the input.
     #[must_use]
     pub fn stdin(&self) -> Option<ChildStdin> {
-        self.streams().stdin.take().map(ChildStdin::from)
+        self.record.streams().stdin.take().map(ChildStdin::from)
     }
 
     /// Takes the end to read from of the child's standard output, if that is [piped](crate::Stdio::piped).
     #[must_use]
     pub fn stdout(&self) -> Option<ChildStdout> {
-        self.streams().stdout.take().map(ChildStdout::from)
+        self.record.streams().stdout.take().map(ChildStdout::from)
     }
 
     /// Takes the end to read from of the child's standard error, if that is [piped](crate::Stdio::piped).
     #[must_use]
     pub fn stderr(&self) -> Option<ChildStderr> {
-        self.streams().stderr.take().map(ChildStderr::from)
+        self.record.streams().stderr.take().map(ChildStderr::from)
     }
 
     pub(crate) fn record(&self) -> &Arc<Record> {
@@ -243,7 +231,7 @@ impl<T: DeserializeOwned> Child<T> {
         match self.record.take_outcome() {
             None => Err(JoinError::AlreadyJoined { name, pid }),
             Some(Outcome::Silent) => Err(JoinError::Ended { name, pid, status }),
-            Some(Outcome::NotBooted(source)) => Err(JoinError::Boot { name, pid, source }),
+            Some(Outcome::NotBooted(reason)) => Err(JoinError::Boot { name, pid, reason }),
             Some(Outcome::Unreadable(error)) => Err(lost(name, &error)),
             Some(Outcome::Answered(message)) => Self::open(message, name, pid, status),
         }
@@ -263,6 +251,13 @@ impl<T: DeserializeOwned> Child<T> {
                 Err(JoinError::Ended { name, pid, status })
             }
         }
+    }
+}
+
+/// Pipes that nobody took are closed: a child that reads sees the end of its input.
+impl<T> Drop for Child<T> {
+    fn drop(&mut self) {
+        drop(std::mem::take(&mut *self.record.streams()));
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn all() -> Vec<Arc<Record>> {
 
 /// In a copy of this process: it has no children. Called with the gate of forks closed.
 pub(crate) fn forget() {
-    lock().clear();
+    lock().drain(..).for_each(|record| record.abandon());
 }
 
 /// What [`active_children`] tells of a child.

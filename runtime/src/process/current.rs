@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::launch::identity::{self, Identity, ParentIdentity};
-use crate::launch::link;
-use crate::sys::{poller, process};
+use crate::sys::poller;
+use crate::sys::process::{self, Handle};
 
 /// This process, as [`current`] describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,12 @@ impl Parent {
     #[must_use]
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         let deadline = poller::deadline(Some(timeout));
-        let Some(link) = link::current() else { return !self.is_alive() };
-        // The parent says nothing after its order: what makes the link ready is its end.
-        let ended = poller::wait(&[link.sentinel()], deadline).is_ok_and(|ready| ready[0]);
-        ended || !self.is_alive()
+        // The handle is the parent's if the number still was when it had been opened.
+        let Ok(handle) = Handle::open(self.0.pid) else { return !self.is_alive() };
+        if !self.is_alive() {
+            return true;
+        }
+        poller::wait(&[handle.sentinel()], deadline).is_ok_and(|ready| ready[0])
     }
 }
 

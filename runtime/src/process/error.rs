@@ -56,7 +56,7 @@ pub enum JoinError {
         status: ExitStatus,
     },
     /// The process did not come as far as its `run`.
-    #[error("process `{name}` (pid {pid}) did not begin: {source}")]
+    #[error("process `{name}` (pid {pid}) did not begin: {reason}")]
     #[non_exhaustive]
     Boot {
         /// The name of the process.
@@ -64,7 +64,7 @@ pub enum JoinError {
         /// Its process id.
         pid: u32,
         /// What was in its way.
-        source: BootError,
+        reason: BootError,
     },
     /// The value that was started could not be decoded in the child.
     #[error("process `{name}` (pid {pid}) could not decode its arguments: {reason}")]
@@ -122,7 +122,7 @@ pub enum JoinError {
 impl JoinError {
     /// Puts a failure that the child reported into words.
     pub(crate) fn of_failure(name: String, pid: u32, failure: Failure, status: ExitStatus) -> Self {
-        let boot = |name, source| Self::Boot { name, pid, source };
+        let boot = |name, reason| Self::Boot { name, pid, reason };
         match failure {
             Failure::Panicked(panic) => Self::Panicked { name, pid, panic: Box::new(panic), status },
             Failure::Argument(reason) => Self::Argument { name, pid, reason },

@@ -21,7 +21,8 @@ use crate::wire::codec::{Codec, Wire};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be started with the arguments `{A}`",
     label = "the arguments are a tuple, of the types that the function takes: `spawn(f, (a,))`, `spawn(f, (a, b))`",
-    note = "a closure needs the types of its parameters written out: `|n: u64| n + 1`"
+    note = "a closure needs the types of its parameters written out: `|n: u64| n + 1`",
+    note = "a closure that never returns has no output: declare one, or make it a function `fn f()`"
 )]
 pub trait Function<A>: Copy + 'static {
     /// What the function returns.

@@ -1,19 +1,28 @@
 //! The record of one child: what its handle, the table of children and the watcher share.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::JoinError;
 use crate::launch::error::boot_timeout;
 use crate::launch::identity::Identity;
 use crate::launch::order::Report;
+use crate::launch::plan::Streams;
 use crate::launch::{BootError, Launched};
 use crate::sys::channel::{Channel, Message, Received};
 use crate::sys::process::{Handle, Signal};
+use crate::sys::spin::Spin;
 use crate::sys::{ExitStatus, poller};
 use crate::wire::envelope;
+
+/// How long a child takes that does little.
+static SHORT_LIFE: Spin = Spin::new(Duration::from_micros(100));
+
+/// A child that is older than this is no such child.
+const YOUNG: Duration = Duration::from_micros(200);
 
 /// One child, from its start until the last who holds this has gone.
 #[derive(Debug)]
@@ -23,9 +32,13 @@ pub(crate) struct Record {
     pub(crate) detached: bool,
     own_group: bool,
     handle: Handle,
+    started: Instant,
+    /// This process has sent it a signal: then it is no wonder that it ended.
+    signalled: AtomicBool,
     /// The process that started it: a copy of that one must keep its hands off.
     owner: u32,
     state: Mutex<State>,
+    streams: Mutex<Streams>,
 }
 
 #[derive(Debug)]
@@ -37,7 +50,8 @@ enum State {
 /// What is known of a child that runs.
 #[derive(Debug)]
 struct Running {
-    channel: Channel,
+    /// `None` in a copy of the process that started the child.
+    channel: Option<Channel>,
     /// What it said, in order.
     said: Vec<Message>,
     /// It came by the guard, or has until then.
@@ -66,22 +80,31 @@ pub(crate) enum Outcome {
 }
 
 impl Record {
-    pub(crate) fn new(identity: Identity, detached: bool, own_group: bool, launched: Launched) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        detached: bool,
+        own_group: bool,
+        launched: Launched,
+        streams: Streams,
+    ) -> Self {
         let Launched { handle, channel, early, ready } = launched;
         let boot = if ready || !early.is_empty() {
             Boot::Passed
         } else {
             Boot::Until(Instant::now() + boot_timeout())
         };
-        let running = Running { channel, said: early, boot, wakers: Vec::new() };
+        let running = Running { channel: Some(channel), said: early, boot, wakers: Vec::new() };
         Self {
             pid: handle.pid(),
             identity,
             detached,
             own_group,
             handle,
+            started: Instant::now(),
+            signalled: AtomicBool::new(false),
             owner: std::process::id(),
             state: Mutex::new(State::Running(running)),
+            streams: Mutex::new(streams),
         }
     }
 
@@ -96,6 +119,7 @@ impl Record {
 
     /// Sends a signal; none to a process that has ended.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.signalled.store(true, Ordering::Relaxed);
         self.handle.signal(signal)
     }
 
@@ -104,10 +128,14 @@ impl Record {
         self.owner == std::process::id()
     }
 
-    /// Whether the process leads a group of its own number. (One that was reaped leads nothing: its number may be
-    /// another's.)
+    /// Whether the process leads, or led, a process group of its own number.
     pub(crate) fn leads_group(&self) -> bool {
-        (self.own_group || self.detached) && matches!(*self.state(), State::Running(_))
+        self.own_group || self.detached
+    }
+
+    /// Whether the process has been reaped, so that its number may be another's.
+    pub(crate) fn is_reaped(&self) -> bool {
+        matches!(*self.state(), State::Ended { .. })
     }
 
     /// The status, once the process has ended: then it is reaped, and its record complete.
@@ -121,7 +149,7 @@ impl Record {
                 State::Running(running) => running,
             };
             let Some(status) = self.handle.try_reap()? else { return Ok(None) };
-            let outcome = running.conclude(status);
+            let outcome = running.conclude(status, self.signalled.load(Ordering::Relaxed));
             wakers.append(&mut running.wakers);
             *state = State::Ended { status, outcome: Some(outcome) };
             status
@@ -139,7 +167,10 @@ impl Record {
                 (Some(boot), Some(deadline)) => Some(boot.min(deadline)),
                 (boot, deadline) => boot.or(deadline),
             };
-            let ended = poller::wait(&[self.handle.sentinel()], until)?[0];
+            let soon = (self.started.elapsed() < YOUNG)
+                .then(|| SHORT_LIFE.until(|| self.handle.has_ended().then_some(())))
+                .flatten();
+            let ended = soon.is_some() || poller::wait(&[self.handle.sentinel()], until)?[0];
             if ended || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 match self.poll()? {
                     None if ended => self.handle.wait_reapable()?,
@@ -184,6 +215,24 @@ impl Record {
         }
     }
 
+    /// The parent's ends of the pipes to the child, as far as they have not been taken.
+    pub(crate) fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In a copy of the process that started the child: lets go of what would keep the child from seeing that one's end, or the
+    /// end of its input. A lock that another thread held when the copy was made stays locked in it.
+    pub(crate) fn abandon(&self) {
+        if let Ok(mut streams) = self.streams.try_lock() {
+            *streams = Streams::default();
+        }
+        if let Ok(mut state) = self.state.try_lock() {
+            if let State::Running(running) = &mut *state {
+                running.channel = None;
+            }
+        }
+    }
+
     /// Takes what became of the work; once.
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
         match &mut *self.state() {
@@ -202,7 +251,8 @@ impl Running {
     /// Reads what the child has said by now.
     fn listen(&mut self) -> io::Result<()> {
         while !self.said.last().is_some_and(is_answer) {
-            let Received::Message(message) = self.channel.try_receive()? else { return Ok(()) };
+            let Some(channel) = &self.channel else { return Ok(()) };
+            let Received::Message(message) = channel.try_receive()? else { return Ok(()) };
             self.said.push(message);
             self.boot = Boot::Passed;
         }
@@ -210,13 +260,14 @@ impl Running {
     }
 
     /// Makes an outcome of what a child said that has ended.
-    fn conclude(&mut self, status: ExitStatus) -> Outcome {
+    fn conclude(&mut self, status: ExitStatus, signalled: bool) -> Outcome {
         if let Err(error) = self.listen() {
             return Outcome::Unreadable(error);
         }
         let mut outcome = match self.boot {
             Boot::Passed => Outcome::Silent,
             Boot::Missed => Outcome::NotBooted(BootError::TimedOut(boot_timeout())),
+            Boot::Until(_) if signalled && status.signal().is_some() => Outcome::Silent,
             Boot::Until(_) => Outcome::NotBooted(BootError::Ended(status)),
         };
         for message in self.said.drain(..) {

@@ -26,6 +26,8 @@ impl Stdio {
     }
 
     /// Into a pipe, whose other end the [`Child`](crate::Child) has.
+    ///
+    /// A pipe holds 64 KiB: a child that writes more waits until somebody reads, so read before you join.
     #[must_use]
     pub fn piped() -> Self {
         Self(Kind::Piped)

@@ -17,17 +17,18 @@ const BURIAL: Duration = Duration::from_secs(5);
 /// are born meanwhile are looked for again until a look finds nobody new.
 pub(crate) fn terminate(root: &Record, grace: Duration) -> io::Result<()> {
     let mut known: Vec<Member> = Vec::new();
-    known.extend(members(root.pid, root.leads_group(), &known));
-    // Descendants first would let an ancestor start others in their place: the child first.
-    root.signal(Signal::Terminate)?;
-    for member in &known {
-        member.handle.signal(Signal::Terminate)?;
+    known.extend(members(root.pid, root.leads_group(), root.is_reaped(), &known));
+    if !grace.is_zero() {
+        // Descendants first would let an ancestor start others in their place: the child first.
+        root.signal(Signal::Terminate)?;
+        for member in &known {
+            member.handle.signal(Signal::Terminate)?;
+        }
+        await_all(root, &known, poller::deadline(Some(grace)))?;
     }
-    let deadline = poller::deadline(Some(grace));
-    await_all(root, &known, deadline)?;
     loop {
         root.signal(Signal::Kill)?;
-        let fresh = members(root.pid, root.leads_group(), &known);
+        let fresh = members(root.pid, root.leads_group(), root.is_reaped(), &known);
         let found_nobody = fresh.is_empty();
         known.extend(fresh);
         for member in &known {

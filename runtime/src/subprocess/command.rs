@@ -1,6 +1,7 @@
 //! A program to be run, with what it is given.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ use crate::sys::ExitStatus;
 
 /// A program to be run, with its arguments and what it is given.
 ///
-/// Unless set otherwise it has this process's streams, environment, directory and process group, as with
-/// [`std::process::Command`].
+/// Unless set otherwise it has this process's streams, environment and directory, as with [`std::process::Command`].
 #[derive(Debug)]
 #[must_use = "a command does nothing until `run` or `start`"]
 pub struct Command {
@@ -36,7 +36,7 @@ struct Options {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
-    own_group: bool,
+    own_group: Option<bool>,
     daemon: Option<bool>,
     method: Option<StartMethod>,
 }
@@ -136,8 +136,11 @@ impl Command {
     }
 
     /// Whether the program leads a process group of its own; see [`Builder::process_group`].
+    ///
+    /// Unless set it does, so that its descendants can be found and die with this process too, but for one whose input is
+    /// a terminal: that can be read only by the group in the foreground, which is this process's.
     pub fn process_group(mut self, own: bool) -> Self {
-        self.options.own_group = own;
+        self.options.own_group = Some(own);
         self
     }
 
@@ -193,6 +196,11 @@ impl Command {
             return Err(SubprocessError::NoProgram);
         }
         let name = program.path.clone();
+        if program.holds_zero_byte() {
+            let source =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, "an argument cannot hold a zero byte");
+            return Err(SubprocessError::Execute { program: name, source });
+        }
         let started = Program::start(options.builder(&program));
         let child = started.map_err(|source| SubprocessError::Execute { program: name.clone(), source })?;
         match child {
@@ -240,7 +248,9 @@ impl Command {
 
 impl Options {
     fn builder(self, program: &Program) -> Builder<'_, ()> {
-        let mut builder = program.builder().process_group(self.own_group);
+        let own_group =
+            self.own_group.unwrap_or_else(|| !(self.stdin.is_none() && std::io::stdin().is_terminal()));
+        let mut builder = program.builder().process_group(own_group);
         if let Some(name) = self.name {
             builder = builder.name(name);
         }

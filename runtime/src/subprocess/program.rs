@@ -47,6 +47,11 @@ impl Program {
         runtime::execute(std::process::Command::new(&self.path).args(&self.arguments))
     }
 
+    /// Whether something is given that no program can be given.
+    pub(super) fn holds_zero_byte(&self) -> bool {
+        self.arguments.iter().chain([&self.path]).any(|text| text.as_encoded_bytes().contains(&0))
+    }
+
     /// Starts the program and waits until it has been executed.
     pub(super) fn start(builder: Builder<'_, ()>) -> Result<Result<Child<()>, crate::StartError>, io::Error> {
         let (reader, writer) = ambient::pipe()?;

@@ -1,7 +1,8 @@
 //! `sys`: everything that the operating system does for us, and all the unsafe code of this crate.
 //!
 //! One facility per file. `unix/` holds what every Unix shares, `linux/`, `macos/` and `windows/` what is their
-//! own; each platform offers the same names, so that code above this module has no `cfg(target_os)`:
+//! own; each platform offers the same names, so that code above this module has no `cfg(target_os)`. Files beside
+//! this one hold what the standard library can do everywhere.
 //!
 //! | name | what it is |
 //! |---|---|
@@ -18,11 +19,21 @@
 //! | [`tree`] | who descends from a process |
 //! | [`image`] | the build id of this program and offsets of its functions |
 //! | [`runtime`] | exit hooks, environment, threads |
+//!
+//! Processes start on Linux. The trees of macOS and Windows are in place, and each file says what it is to hold; what
+//! needs no started process works there, a start fails with [`Unsupported`](std::io::ErrorKind::Unsupported), and
+//! what exists after a start alone is a type without values.
 #![allow(unsafe_code)]
 
+mod conjure;
+mod deadline;
+mod environment;
+pub(crate) mod spin;
 mod status;
 #[cfg(unix)]
 mod unix;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod unsupported;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux/mod.rs"]

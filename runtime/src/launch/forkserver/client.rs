@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::launch::error::{BootError, boot_timeout};
 use crate::launch::order::{Adopt, Failure, Order, Report, Role};
@@ -15,10 +16,14 @@ use crate::sys::ambient::{self, Ambient, Snapshot};
 use crate::sys::channel::{Channel, Message, Received};
 use crate::sys::exec::{Exec, Group};
 use crate::sys::process::{Handle, Signal};
+use crate::sys::spin::Spin;
 use crate::sys::zygote::{self, Slots};
 use crate::sys::{Object, borrow, image, poller};
 use crate::wire::codec::{Codec, CodecError, Wire};
 use crate::wire::envelope::{self, Opened};
+
+/// How long a clone takes, if the server comes to it at once.
+static BIRTH: Spin = Spin::new(Duration::from_micros(150));
 
 /// How often a start asks again when servers die under it.
 const ATTEMPTS: u32 = 5;
@@ -193,7 +198,8 @@ impl Server {
             directory: None,
             group: Group::Own,
         })?;
-        let control = boot.into_channel();
+        let Boot { channel: control, theirs, .. } = boot;
+        drop(theirs); // from here on only the server holds it
         let order = Order { build: image::build_id().to_vec(), role: Role::ForkServer };
         let _dead_already_is_seen_below = envelope::send(&control, &order, &[], &[borrow(&births)]);
         let ambient = match first_words(&control, &handle) {
@@ -248,6 +254,10 @@ impl Server {
     fn wait_for(&self, request: &Request) -> io::Result<Birth> {
         let mut early = Vec::new();
         let mut server_ended = false;
+        // The kernel has written the number down before the server gets to say it.
+        if let Some(pid) = BIRTH.until(|| self.slots.born(request.slot)) {
+            return Ok(Birth::Born(Handle::open(pid)?, early));
+        }
         loop {
             match request.channel.try_receive()? {
                 Received::Message(message) => match birth(message)? {
@@ -337,7 +347,7 @@ fn birth(message: Message) -> io::Result<Said> {
     match envelope::peek::<Report>(&message) {
         Some(Report::Born(pid)) => {
             let handle = message.objects.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-            Ok(Said::Born(zygote::from_object(pid, handle)))
+            Ok(Said::Born(zygote::from_object(pid, handle)?))
         }
         Some(Report::NotBorn(errno)) => Ok(Said::NotBorn(io::Error::from_raw_os_error(errno))),
         _ => Ok(Said::Other(message)),

@@ -31,7 +31,7 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
         else {
             runtime::exit_now(guard::BOOT_FAILURE)
         };
-        let channel = Channel::from_object(object);
+        let Ok(channel) = Channel::from_object(object) else { runtime::exit_now(guard::BOOT_FAILURE) };
         let told = match zygote.clone(&slots, u16::from_le_bytes([low, high])) {
             Ok(Side::Child) => {
                 drop((control, slots));

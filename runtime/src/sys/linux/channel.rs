@@ -43,12 +43,12 @@ impl Channel {
     pub(crate) fn pair() -> io::Result<(Self, Object)> {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Self(above_standard(ours)?), above_standard(theirs)?))
+        Ok((Self::from_object(ours)?, above_standard(theirs)?))
     }
 
     /// Takes the end that travelled.
-    pub(crate) fn from_object(object: Object) -> Self {
-        Self(object)
+    pub(crate) fn from_object(object: Object) -> io::Result<Self> {
+        Ok(Self(above_standard(object)?))
     }
 
     /// Sends a message made of parts. It is whole at the other side or not at all.

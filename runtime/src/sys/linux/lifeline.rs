@@ -24,9 +24,11 @@ fn control(channel: &Channel, command: i32, argument: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// From now on this process is killed when the peer of the channel is gone; if it is gone already, now.
-pub(crate) fn arm(channel: &Channel) -> io::Result<()> {
-    control(channel, libc::F_SETOWN, std::process::id() as i32)?;
+/// From now on this process is killed when the peer of the channel is gone; if it is gone already, now. With it goes the
+/// group that it leads, if `group` says that it leads one: what it has started by other means than this library.
+pub(crate) fn arm(channel: &Channel, group: bool) -> io::Result<()> {
+    let me = std::process::id() as i32;
+    control(channel, libc::F_SETOWN, if group { -me } else { me })?;
     control(channel, F_SETSIG, libc::SIGKILL)?;
     control(channel, libc::F_SETFL, libc::O_ASYNC)?; // the channel has no other flag that can be set
     let mut fds = [PollFd::new(channel.as_fd(), PollFlags::empty())];

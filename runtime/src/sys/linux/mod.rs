@@ -4,6 +4,7 @@ pub(crate) mod ambient;
 pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod exec;
+pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod poller;
@@ -13,7 +14,7 @@ pub(crate) mod tree;
 pub(crate) mod zygote;
 
 pub(crate) use super::unix::descriptor::above_standard;
-pub(crate) use super::unix::{fork, runtime};
+pub(crate) use super::unix::runtime;
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::fd::OwnedFd;

@@ -38,7 +38,8 @@ impl Handle {
     }
 
     /// Opens a handle of a process by number.
-    pub(crate) fn open(pid: i32) -> io::Result<Self> {
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        let pid = pid as i32;
         // SAFETY: pidfd_open takes two integers.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if fd < 0 {

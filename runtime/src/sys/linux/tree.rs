@@ -41,25 +41,31 @@ fn all() -> BTreeMap<i32, Seen> {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) handle: Handle,
+    /// Tells it from another process that gets its number.
+    started: u64,
 }
 
-/// The living descendants of `root` and the members of its process group, without itself and without those in `known`.
+/// The living descendants of `root` and the members of the process group that it leads, if `leads_group` says that it
+/// leads one, without itself and without those in `known`.
 ///
-/// `led` says that `root` leads a group of its own and has not been reaped, so that the group's number is its own.
-/// Members of `known` count as ancestors too, dead or alive: their orphans cannot be told from others, but their
-/// children can.
-pub(crate) fn members(root: u32, led: bool, known: &[Member]) -> Vec<Member> {
+/// Of a root that has been `reaped` only the group is left, and only until another process has its number. Members of
+/// `known` count as ancestors too.
+pub(crate) fn members(root: u32, leads_group: bool, reaped: bool, known: &[Member]) -> Vec<Member> {
     let seen = all();
     let root = root as i32;
-    let mut family: Vec<i32> = vec![root];
-    family.extend(known.iter().map(|member| member.handle.pid() as i32));
+    let leads_group = leads_group && !(reaped && seen.contains_key(&root));
+    let mut family: Vec<i32> = if reaped { Vec::new() } else { vec![root] };
+    let still_there = |member: &&Member| {
+        seen.get(&(member.handle.pid() as i32)).is_some_and(|process| process.started == member.started)
+    };
+    family.extend(known.iter().filter(still_there).map(|member| member.handle.pid() as i32));
     let mut found = Vec::new();
     // Children follow their parents in number only by chance: go round until a round finds nobody.
     loop {
         let fresh: Vec<i32> = seen
             .iter()
             .filter(|(pid, process)| {
-                let related = family.contains(&process.parent) || (led && process.group == root);
+                let related = family.contains(&process.parent) || (leads_group && process.group == root);
                 related && !process.zombie && !family.contains(pid)
             })
             .map(|(pid, _)| *pid)
@@ -70,9 +76,9 @@ pub(crate) fn members(root: u32, led: bool, known: &[Member]) -> Vec<Member> {
         for pid in fresh {
             family.push(pid);
             // Between the look and the handle the number may have changed hands: look again.
-            let Ok(handle) = Handle::open(pid) else { continue };
+            let Ok(handle) = Handle::open(pid as u32) else { continue };
             if look(pid).is_some_and(|now| now.started == seen[&pid].started) {
-                found.push(Member { handle });
+                found.push(Member { handle, started: seen[&pid].started });
             }
         }
     }

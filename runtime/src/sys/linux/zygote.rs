@@ -65,8 +65,8 @@ impl Slots {
     }
 
     /// The process that a request made, if it got so far.
-    pub(crate) fn born(&self, index: u16) -> Option<i32> {
-        Some(self.slot(index).load(Ordering::Acquire)).filter(|pid| *pid > 0)
+    pub(crate) fn born(&self, index: u16) -> Option<u32> {
+        u32::try_from(self.slot(index).load(Ordering::Acquire)).ok().filter(|pid| *pid > 0)
     }
 }
 
@@ -163,6 +163,6 @@ pub(crate) fn as_object(handle: &Handle) -> std::os::fd::BorrowedFd<'_> {
 }
 
 /// The handle that the server sent.
-pub(crate) fn from_object(pid: u32, object: Object) -> Handle {
-    Handle::new(pid as i32, object)
+pub(crate) fn from_object(pid: u32, object: Object) -> io::Result<Handle> {
+    Ok(Handle::new(i32::try_from(pid).map_err(io::Error::other)?, object))
 }

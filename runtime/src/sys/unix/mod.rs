@@ -1,7 +1,10 @@
 //! What every Unix shares.
 
+pub(crate) mod ambient;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
+#[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems lack `MSG_CMSG_CLOEXEC`
 pub(crate) mod message;
+pub(crate) mod poll;
 pub(crate) mod runtime;
 pub(crate) mod signal;

@@ -45,6 +45,7 @@ pub(crate) fn restore_mask(set: &libc::sigset_t) -> libc::sigset_t {
 }
 
 /// The mask of the calling thread.
+#[cfg(any(target_os = "linux", target_os = "android"))] // for the snapshot that a clone of the forkserver adopts
 pub(crate) fn mask() -> u64 {
     let mut set = empty_set();
     // SAFETY: a null new set only reads; `set` is valid for writing.
@@ -106,6 +107,7 @@ pub(crate) fn handle_once(signal: i32, handler: extern "C" fn(libc::c_int)) {
 }
 
 /// The set of ignored signals, asked one by one.
+#[cfg(any(target_os = "linux", target_os = "android"))] // as above
 pub(crate) fn ignored() -> u64 {
     numbers()
         .filter(|signal| disposition(*signal) == Disposition::Ignored)

@@ -1,0 +1,76 @@
+//! A handle of a child: to be a kqueue of its own with `EVFILT_PROC` and `NOTE_EXIT` for the process, which is its
+//! sentinel (a kqueue can itself be waited for). A number cannot change hands before we reap it, so a signal is sent
+//! under the lock that reaping takes, and only before.
+
+use std::io;
+
+use super::poller::Sentinel;
+use crate::sys::ExitStatus;
+use crate::sys::unsupported::unsupported;
+
+/// A process that we can wait for and signal without ever hitting another that got its number.
+#[derive(Debug)]
+pub(crate) enum Handle {}
+
+/// The signals that the crate sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Interrupt,
+    Terminate,
+    Kill,
+}
+
+impl Handle {
+    /// Opens a handle of a process by number.
+    pub(crate) fn open(_pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        match *self {}
+    }
+
+    /// Sends a signal. A process that has ended already is no error.
+    pub(crate) fn signal(&self, _signal: Signal) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// Another handle of the same process.
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
+        match *self {}
+    }
+
+    /// What becomes ready when the process ends.
+    pub(crate) fn sentinel(&self) -> Sentinel<'_> {
+        match *self {}
+    }
+
+    /// Reaps the process if it has ended; `None` while it runs. Only for children of this process.
+    pub(crate) fn try_reap(&self) -> io::Result<Option<ExitStatus>> {
+        match *self {}
+    }
+
+    /// Waits until a process that has ended can be reaped.
+    pub(crate) fn wait_reapable(&self) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// Whether the process has ended, reaped or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        match *self {}
+    }
+}
+
+/// The name of a signal.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
+    nix::sys::signal::Signal::try_from(signal).ok().map(nix::sys::signal::Signal::as_str)
+}
+
+/// The process id of this process's parent as it is now: another than the one that started it once that has ended.
+pub(crate) fn parent_pid() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+/// Gives this process the name that process lists show: macOS shows that of the program's file, whatever is asked.
+pub(crate) fn set_title(_name: &str) {}

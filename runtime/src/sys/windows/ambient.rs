@@ -1,0 +1,97 @@
+//! What a process inherits besides its arguments: directory and standard streams. Windows has no signal masks, no
+//! resource limits of a process and no groups to be in; a console group is made as the process is
+//! (`CREATE_NEW_PROCESS_GROUP`).
+//!
+//! Still to come: overlapped pipes (`CreateNamedPipeW`), the standard streams of a new process (`STARTUPINFOW`, and
+//! `SetStdHandle` at the guard), and the directory as a path that the new process is given at its creation.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, RawHandle};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Borrowed, Object};
+use crate::sys::unsupported::unsupported;
+
+/// What has to be handed over: nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ambient;
+
+/// An [`Ambient`] with the credentials that must be equal for it to be handed over: there are none to compare.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) ambient: Ambient,
+    pub(crate) credentials: String,
+}
+
+/// Takes a snapshot.
+pub(crate) fn capture() -> Snapshot {
+    Snapshot { ambient: Ambient, credentials: String::new() }
+}
+
+impl Ambient {
+    /// Makes this process like the snapshot: as far as there is one, it is.
+    pub(crate) fn adopt(&self, now: &Self) {
+        debug_assert_eq!(self, now);
+    }
+}
+
+/// The handle of a standard stream, if there is one.
+pub(crate) fn standard(number: usize) -> Option<Borrowed<'static>> {
+    let handle: RawHandle = match number {
+        0 => io::stdin().as_raw_handle(),
+        1 => io::stdout().as_raw_handle(),
+        _ => io::stderr().as_raw_handle(),
+    };
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: open, and the standard streams are not closed behind the back of a running call in sound programs.
+    Some(unsafe { BorrowedHandle::borrow_raw(handle) })
+}
+
+/// Makes the three standard streams these; `None` closes one.
+pub(crate) fn install_standard(_streams: [Option<Object>; 3]) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// `NUL`, for reading and writing.
+pub(crate) fn null_device() -> io::Result<Object> {
+    Ok(OpenOptions::new().read(true).write(true).open("NUL")?.into())
+}
+
+/// A pipe: the end to read from, and the end to write to.
+pub(crate) fn pipe() -> io::Result<(Object, Object)> {
+    Err(unsupported())
+}
+
+/// Whether a stream is a terminal.
+pub(crate) fn is_terminal(stream: Borrowed<'_>) -> bool {
+    io::IsTerminal::is_terminal(&stream)
+}
+
+/// Reading a terminal from a group in the background stops a process of Unix; here it stops nobody.
+pub(crate) fn refuse_terminal_stops() {}
+
+/// A handle of a directory, to be entered by another process.
+pub(crate) fn directory(path: &Path) -> io::Result<Object> {
+    /// Without it, directories cannot be opened (`CreateFileW`).
+    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+    let directory = OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
+    if directory.metadata()?.is_dir() {
+        Ok(directory.into())
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+}
+
+/// Makes a directory the current one.
+pub(crate) fn enter(_directory: &Object) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Puts this process into a group of its own: it is in the one that it was created in.
+pub(crate) fn separate(_session: bool) {}

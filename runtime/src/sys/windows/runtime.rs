@@ -1,0 +1,43 @@
+//! The process's own runtime: exit hooks, environment, last words.
+
+use std::ffi::c_int;
+use std::io;
+
+use super::channel::Channel;
+pub(crate) use crate::sys::conjure::conjure;
+pub(crate) use crate::sys::environment::{remove_variable, replace_environment};
+use crate::sys::unsupported::unsupported;
+
+// Of the C runtime, which every Rust program for Windows is linked with.
+unsafe extern "C" {
+    fn atexit(hook: extern "C" fn()) -> c_int;
+    fn _exit(code: c_int) -> !;
+}
+
+/// Runs `hook` when the process ends by returning from `main` or by `exit`, after hooks registered later.
+pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: `hook` is a plain function that lives as long as the program.
+    if unsafe { atexit(hook) } == 0 { Ok(()) } else { Err(io::Error::other("atexit refused the hook")) }
+}
+
+/// Makes a thread of this library's own.
+pub(crate) fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(body).map(drop)
+}
+
+/// Ends the process at once: no hook, no flush.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit has no precondition.
+    unsafe { _exit(code) }
+}
+
+/// Becomes another program: there is no exec here. A program is to be started as such, in the Job of its parent.
+pub(crate) fn execute(_command: &mut std::process::Command) -> io::Error {
+    unsupported()
+}
+
+/// Has this message sent if the process aborts from now on: to be done by a vectored exception handler, as Rust
+/// aborts with `__fastfail`, which reaches no other.
+pub(crate) fn say_when_aborting(channel: &Channel, _message: Vec<u8>) {
+    match *channel {}
+}
