@@ -117,7 +117,9 @@ fn many_threads_start_and_join_at_once() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 #[offspring::test]

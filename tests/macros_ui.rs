@@ -42,10 +42,6 @@ mod test_attribute {
     }
 
     #[offspring::test]
-    #[ignore = "shows that the attribute stays"]
-    fn an_ignored_test_is_not_run() {}
-
-    #[offspring::test]
     #[cfg(any())]
     fn a_test_that_is_configured_away_is_not_compiled() {
         does_not_exist();

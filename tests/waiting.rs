@@ -93,7 +93,9 @@ fn wait_says_which_are_ready() {
     children[1].wait().unwrap();
     assert_eq!(offspring::wait(&things, None).unwrap(), [1, 3], "a joined child stays ready");
     assert_eq!(offspring::wait(&[], None).unwrap(), []);
-    children.iter().for_each(|child| child.kill().unwrap());
+    for child in &children {
+        child.kill().unwrap();
+    }
 }
 
 #[offspring::test]

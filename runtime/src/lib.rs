@@ -1,4 +1,111 @@
-//! offspring
+//! Process classes: a struct with a `run` method becomes something that you can start, talk to, wait for and kill, in an
+//! operating-system process of its own.
+//!
+//! ```
+//! use offspring::{Process, Run};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Process, Serialize, Deserialize)]
+//! struct Downloader {
+//!     url: String,
+//!     size: u64,
+//! }
+//!
+//! impl Run for Downloader {
+//!     type Output = u64;
+//!     fn run(self) -> u64 {
+//!         // Runs in the child, with a copy of the value.
+//!         println!("{} fetches {}", offspring::current().name, self.url);
+//!         self.size
+//!     }
+//! }
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let child = Downloader { url: "http://localhost/".into(), size: 1 << 20 }.start()?;
+//!     println!("the child is {} with pid {}", child.name(), child.pid());
+//!     let bytes: u64 = child.join()?;
+//!     assert_eq!(bytes, 1 << 20);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What a process class is
+//!
+//! A type that derives [`Process`](macro@Process), implements [`Run`], and can be encoded and decoded by serde. Its value
+//! is copied to the child, which runs [`Run::run`] on its main thread; what that returns is copied back, and
+//! [`Child::join`] has it. Structs and enums can be classes, generic ones through a list of their instances.
+//! A function, or a closure that captures nothing, needs no class: see [`spawn`].
+//!
+//! # The guard
+//!
+//! A child is this same program. So that it does not do what `main` does, `main` begins with the guard:
+//! [`#[offspring::main]`](macro@main), or a call of [`init`] in its first line. A program without it cannot start
+//! processes, and is told so by an error. Tests that start processes carry [`#[offspring::test]`](macro@test)
+//! in place of `#[test]`, and need nothing else under `cargo test` and `cargo nextest`.
+//!
+//! # How a child ends, and what its parent learns
+//!
+//! | the child | [`Child::join`] | [`Child::exitcode`] |
+//! |---|---|---|
+//! | returns from `run` | the output | 0 |
+//! | panics | [`JoinError::Panicked`], with message, location and backtrace | 101 |
+//! | calls `std::process::exit(n)` | [`JoinError::Ended`] | n |
+//! | is ended by signal n | [`JoinError::Ended`] | -n |
+//! | does not come by the guard | [`JoinError::Boot`] | as it ended |
+//!
+//! ```
+//! use offspring::JoinError;
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let child = offspring::spawn(|| std::process::exit(3), ())?;
+//!     let outcome: Result<(), JoinError> = child.join();
+//!     assert!(matches!(outcome, Err(JoinError::Ended { .. })));
+//!     assert_eq!(child.exitcode(), Some(3));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Who dies with whom
+//!
+//! Nothing is left behind. A parent that is killed takes its children along, and theirs, whatever killed it. At an
+//! orderly end of a process its children are waited for, but [daemons](Builder::daemon) are terminated. Only
+//! [detached](Builder::detached) processes live on. A child that ended is no zombie, joined or not.
+//! [`Child::terminate_tree`] ends a child with all its descendants.
+//!
+//! # Start methods
+//!
+//! How a process is made does not show in what it sees: arguments, directory, environment, streams, signal state and limits
+//! are its parent's. [`StartMethod`] compares the three ways; the default is the fastest that is safe with threads.
+//!
+//! # Waiting
+//!
+//! [`Child::join`] and its siblings wait for one child; [`wait()`] waits for several, and for sockets and pipes; `.await`
+//! works on any executor.
+//!
+//! # Inside
+//!
+//! The crate has layers, each of which uses only those below it: `process` (handles, builders, the rules of a life),
+//! `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
+//! operating systems, and all unsafe code). A process is followed from its start to its end in one direction:
+//!
+//! ```text
+//! Builder::start -> wire: encode -> launch: forkserver | spawn | fork -> sys
+//!     => child: guard -> registry -> Run::run -> wire: encode -> exit => Child::join
+//! ```
+//!
+//! A process that starts others has one thread more, named `offspring`, which sleeps until a child ends that nobody joins.
+//!
+//! # Environment variables
+//!
+//! | variable | what it sets |
+//! |---|---|
+//! | `OFFSPRING_START_METHOD` | the start method of the program: `forkserver`, `spawn` or `fork` |
+//! | `OFFSPRING_SPARES` | how many processes the forkserver keeps ready: see [`set_spares`] |
+//! | `OFFSPRING_MAX_DEPTH` | how deep processes may nest: 16 |
+//! | `OFFSPRING_BOOT_TIMEOUT` | the seconds that a process may take to reach the guard: 30 |
+
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod sys;

@@ -128,7 +128,9 @@ fn crowd(count: usize) {
         .collect();
     assert_eq!(offspring::active_children().len(), count);
     assert!(children.iter().all(Child::is_alive));
-    children.iter().for_each(|child| drop(child.stdin()));
+    for child in &children {
+        drop(child.stdin());
+    }
     for child in &children {
         assert_eq!(child.join().expect("it ends well"), child.pid());
     }
@@ -139,14 +141,16 @@ fn crowd(count: usize) {
 /// A parent with many threads and a large heap.
 fn heavy() {
     let heap = vec![1_u8; 1 << 30];
-    let threads: Vec<_> = (0..50).map(|_| std::thread::spawn(|| std::thread::park())).collect();
+    let threads: Vec<_> = (0..50).map(|_| std::thread::spawn(std::thread::park)).collect();
     for _ in 0..20 {
         let child = offspring::spawn(|| 7, ()).expect("a child starts");
         assert_eq!(child.join().expect("it ends well"), 7);
     }
     let refused = offspring::target(|| 7, ()).start_method(StartMethod::Fork).start();
     say(format_args!("{} {}", refused.expect_err("fork is refused"), heap[4096]));
-    threads.iter().for_each(|thread| thread.thread().unpark());
+    for thread in &threads {
+        thread.thread().unpark();
+    }
 }
 
 /// A parent without standard streams.

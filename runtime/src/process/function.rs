@@ -102,12 +102,6 @@ where
     F: Function<A>,
     A: Serialize + DeserializeOwned + 'static,
 {
-    const {
-        assert!(
-            size_of::<F>() == 0,
-            "offspring::spawn takes a function or a closure that captures nothing: give what it captures as arguments"
-        );
-    }
     Builder::new(Work {
         base_name: short_name(std::any::type_name::<F>()),
         class: None,
