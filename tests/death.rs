@@ -83,6 +83,18 @@ fn a_killed_forkserver_harms_no_running_child_and_is_replaced() {
     assert!(root.wait().expect("it ends").success());
 }
 
+#[test]
+fn a_copy_of_a_killed_parent_does_not_keep_its_children_alive() {
+    let _dog = watchdog();
+    let mut root = fixture(&["lingering-copy"]).spawn().expect("it starts");
+    let pids = numbers_after(&mut root, "child and copy ");
+    root.kill().expect("it can be killed");
+    root.wait().expect("it can be waited for");
+    until("the child is gone", || !runs(pids[0]));
+    assert!(runs(pids[1]), "the copy is nobody's business");
+    kill(pids[1]);
+}
+
 fn kill(pid: u32) {
     let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
     assert!(status.expect("kill runs").success(), "{pid} can be killed");

@@ -212,3 +212,48 @@ fn a_parent_that_ends_leaves_no_process() {
     let grandchild = grandchild.unwrap().join().unwrap();
     assert!(!runs(grandchild));
 }
+
+#[offspring::test]
+fn a_child_that_is_terminated_at_once_ended_by_that_signal() {
+    let _dog = watchdog();
+    for method in [StartMethod::ForkServer, StartMethod::Spawn] {
+        for _ in 0..10 {
+            let child = offspring::target(forever, ()).start_method(method).start().unwrap();
+            child.terminate().unwrap();
+            let Err(JoinError::Ended { status, .. }) = child.join() else { panic!("it was terminated") };
+            assert_eq!(status.signal(), Some(15), "{method}");
+        }
+    }
+}
+
+#[offspring::test]
+fn exit_hooks_run_last_first_and_a_panic_in_one_stops_no_other() {
+    let _dog = watchdog();
+    let hooked = || {
+        offspring::at_exit(|| println!("last"));
+        offspring::at_exit(|| panic!("in a hook"));
+        offspring::at_exit(|| println!("second"));
+        println!("first");
+        7
+    };
+    for method in [StartMethod::ForkServer, StartMethod::Spawn] {
+        let builder = offspring::target(hooked, ()).start_method(method);
+        let child =
+            builder.stdout(offspring::Stdio::piped()).stderr(offspring::Stdio::null()).start().unwrap();
+        assert_eq!(std::io::read_to_string(child.stdout().unwrap()).unwrap(), "first\nsecond\nlast\n");
+        assert_eq!(child.join().unwrap(), 7);
+    }
+}
+
+fn exits_with_hook() {
+    offspring::at_exit(|| println!("hook"));
+    std::process::exit(4)
+}
+
+#[offspring::test]
+fn exit_hooks_run_at_an_exit_in_run_too() {
+    let _dog = watchdog();
+    let child = offspring::target(exits_with_hook, ()).stdout(offspring::Stdio::piped()).start().unwrap();
+    assert_eq!(std::io::read_to_string(child.stdout().unwrap()).unwrap(), "hook\n");
+    assert_eq!(child.wait().unwrap().exitcode(), 4);
+}

@@ -193,3 +193,76 @@ fn terminate_tree_takes_grandchildren_along_orphans_too() {
     assert!(!pids.iter().any(|pid| runs(*pid)), "{pids:?}");
     assert!(children_of(child.pid()).is_empty());
 }
+
+#[offspring::test]
+fn what_a_program_started_dies_with_the_parent_too() {
+    let _dog = watchdog();
+    let parent = || {
+        let script = "sleep 1000 & echo $!; sleep 1000; true";
+        let sh = Command::new("sh").args(["-c", script]).stdin(Stdio::null()).start().expect("it starts");
+        println!("{}", sh.pid());
+        std::thread::park();
+    };
+    let parent = offspring::target(parent, ()).stdout(Stdio::piped()).start().unwrap();
+    let output = std::io::BufReader::new(parent.stdout().unwrap());
+    let pids: Vec<u32> =
+        std::io::BufRead::lines(output).take(2).map(|line| line.unwrap().parse().unwrap()).collect();
+    assert!(pids.iter().all(|pid| runs(*pid)), "{pids:?}");
+    parent.kill().unwrap();
+    until("both are gone", || !pids.iter().any(|pid| runs(*pid)));
+}
+
+fn sleep_by_other_means() {
+    let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn().expect("it starts");
+    println!("{}", sleeper.id());
+    sleeper.wait().expect("it is killed, and this process with it");
+}
+
+#[offspring::test]
+fn what_a_process_class_started_by_other_means_dies_with_the_parent() {
+    let _dog = watchdog();
+    let parent = offspring::target(
+        || {
+            let child = offspring::spawn(sleep_by_other_means, ()).expect("it starts");
+            drop(child);
+            std::thread::park();
+        },
+        (),
+    );
+    let parent = parent.stdout(Stdio::piped()).start().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(parent.stdout().unwrap()), &mut line).unwrap();
+    let sleeper: u32 = line.trim().parse().unwrap();
+    assert!(runs(sleeper));
+    parent.kill().unwrap();
+    until("it is gone", || !runs(sleeper));
+}
+
+#[offspring::test]
+fn what_a_program_leaves_behind_ends_with_it_unless_it_is_detached() {
+    let _dog = watchdog();
+    let script =
+        Command::new("sh").args(["-c", "sleep 1000 & echo $!"]).stdin(Stdio::null()).capture_output();
+    // The sleeper holds the pipe: that this returns at all says that it was ended.
+    let done = script.run().unwrap();
+    let sleeper: u32 = String::from_utf8(done.stdout).unwrap().trim().parse().unwrap();
+    until("it is gone", || !runs(sleeper));
+
+    let script = Command::new("sh").args(["-c", "sleep 1000 >&- & echo $!"]).stdin(Stdio::null()).detached();
+    let done = script.stdout(Stdio::piped()).run().unwrap();
+    let sleeper: u32 = String::from_utf8(done.stdout).unwrap().trim().parse().unwrap();
+    // Every other program that ends meanwhile must leave it alone.
+    subprocess::check_call(["true"]).unwrap();
+    assert!(runs(sleeper));
+    subprocess::check_call(["kill".to_owned(), sleeper.to_string()]).unwrap();
+}
+
+#[offspring::test]
+fn an_argument_with_a_zero_byte_is_refused() {
+    let _dog = watchdog();
+    for arguments in [["true", "a\0b"], ["tr\0ue", ""]] {
+        let error = subprocess::call(arguments).unwrap_err();
+        let SubprocessError::Execute { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::InvalidInput);
+    }
+}

@@ -296,6 +296,14 @@ fn forks() {
     assert!(sibling.is_alive(), "the copy's end did not take it along");
     sibling.kill().expect("it can be killed");
     assert!(matches!(sibling.join(), Err(JoinError::Ended { .. })));
+    // A copy holds none of the ends of pipes that would keep it, or its siblings, from seeing the end of their input.
+    let reader = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("a pipe can be read");
+    let reader = offspring::target(reader, ()).start_method(StartMethod::Fork);
+    let first = reader.stdin(offspring::Stdio::piped()).start().expect("fork");
+    let sibling = offspring::target(forever_unit, ()).start_method(StartMethod::Fork).start().expect("fork");
+    drop(first.stdin());
+    assert_eq!(first.join().expect("it sees the end of its input"), 0);
+    sibling.kill().expect("it can be killed");
     let panicked = offspring::target(|| panic!("in a copy"), ()).start_method(StartMethod::Fork);
     let panicked: Result<(), _> = panicked.start().expect("fork").join();
     assert!(matches!(panicked, Err(JoinError::Panicked { .. })));
@@ -326,6 +334,20 @@ fn raw_fork() {
     }
 }
 
+/// A copy of this process lives on when this process is killed; its child must not.
+fn lingering_copy() {
+    #![allow(unsafe_code)]
+    let child = offspring::spawn(forever_unit, ()).expect("a child starts");
+    // SAFETY: the only other thread is the library's, which holds no lock while a fork is under way.
+    match unsafe { offspring::fork() }.expect("fork") {
+        offspring::Fork::Child => forever(),
+        offspring::Fork::Parent(copy) => {
+            say(format_args!("child and copy {} {copy}", child.pid()));
+            forever()
+        }
+    }
+}
+
 fn main_modes(mode: &str, argument: &str) {
     let count = || argument.parse().expect("a number");
     match mode {
@@ -340,6 +362,7 @@ fn main_modes(mode: &str, argument: &str) {
         "drop-privileges" => drop_privileges(),
         "forks" => forks(),
         "raw-fork" => raw_fork(),
+        "lingering-copy" => lingering_copy(),
         other => panic!("no mode `{other}`"),
     }
 }

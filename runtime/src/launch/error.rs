@@ -89,6 +89,9 @@ pub enum StartError {
     /// The forkserver did not come up. (A spawned process that does not is found out when it is joined.)
     #[error("the forkserver did not come up: {0}")]
     Boot(BootError),
+    /// There is no back end for this system yet.
+    #[error("offspring cannot start processes on this system yet")]
+    UnsupportedSystem,
     /// The system refused: too many processes, too many descriptors, too little memory.
     #[error("the system refused to {what}")]
     System {
@@ -102,7 +105,10 @@ pub enum StartError {
 impl StartError {
     /// Names what was attempted when the system refused.
     pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::System { what, source }
+        move |source| match source.kind() {
+            io::ErrorKind::Unsupported => Self::UnsupportedSystem,
+            _ => Self::System { what, source },
+        }
     }
 }
 

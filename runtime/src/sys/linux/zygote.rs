@@ -107,6 +107,12 @@ impl Zygote {
         if unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut tid_address) } != 0 {
             return Err(io::Error::last_os_error());
         }
+        // SAFETY: the kernel gave the address of an int that it clears at the end of this thread, which is running.
+        let cached = unsafe { (tid_address as *const i32).read_volatile() };
+        if cached != nix::unistd::gettid().as_raw() {
+            // Some C libraries keep a lock there: then a clone cannot be made to know itself.
+            return Err(io::Error::other("the C library does not cache its thread's number"));
+        }
         let (mut head, mut length) = (0_usize, 0_usize);
         // SAFETY: 0 is the calling thread; both pointers are valid for writing.
         let result = unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut length) };
