@@ -34,7 +34,8 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
         let Ok(channel) = Channel::from_object(object) else { runtime::exit_now(guard::BOOT_FAILURE) };
         let told = match zygote.clone(&slots, u16::from_le_bytes([low, high])) {
             Ok(Side::Child) => {
-                drop((control, slots));
+                drop(control);
+                slots.forget_in_clone();
                 if purpose == Purpose::Spare as u8 {
                     child::rehearse();
                 }
@@ -57,6 +58,7 @@ fn prepare(mut objects: Vec<Object>) -> std::io::Result<(Zygote, Slots)> {
     let zygote = Zygote::new(idle)?;
     let births = objects.pop().ok_or(std::io::ErrorKind::InvalidData)?;
     let slots = Slots::map(&births)?;
+    slots.keep_from_clones()?;
     process::set_title("offspring-fork");
     // The server holds none of the starter's streams, nor its directory: others may wait for their end.
     ambient::enter(&ambient::directory("/".as_ref())?)?;

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::process::Handle;
 use super::{Object, above_standard, procfs};
@@ -36,6 +36,8 @@ impl Slots {
     /// How many requests can be outstanding.
     pub(crate) const COUNT: usize = 1024;
 
+    const LENGTH: NonZeroUsize = NonZeroUsize::new(Self::COUNT * size_of::<AtomicI32>()).unwrap();
+
     /// Makes the page, and the object by which the server maps it.
     pub(crate) fn create() -> io::Result<(Self, Object)> {
         let object = memfd_create(c"offspring-births", MFdFlags::MFD_CLOEXEC)?;
@@ -46,11 +48,22 @@ impl Slots {
 
     /// Maps the page of a requester.
     pub(crate) fn map(object: &Object) -> io::Result<Self> {
-        const LENGTH: NonZeroUsize = NonZeroUsize::new(Slots::COUNT * size_of::<AtomicI32>()).unwrap();
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
-        let page = unsafe { mmap(None, LENGTH, protection, MapFlags::MAP_SHARED, object, 0) }?;
+        let page = unsafe { mmap(None, Self::LENGTH, protection, MapFlags::MAP_SHARED, object, 0) }?;
         Ok(Self(page.cast()))
+    }
+
+    /// Keeps the page out of clones of this process: what they run is not to be trusted with it.
+    pub(crate) fn keep_from_clones(&self) -> io::Result<()> {
+        // SAFETY: the page is ours, and a clone does not touch it.
+        unsafe { madvise(self.0.cast(), Self::LENGTH.get(), MmapAdvise::MADV_DONTFORK) }?;
+        Ok(())
+    }
+
+    /// In a clone, where there is no page.
+    pub(crate) fn forget_in_clone(self) {
+        std::mem::forget(self);
     }
 
     fn slot(&self, index: u16) -> &AtomicI32 {
@@ -73,7 +86,7 @@ impl Slots {
 impl Drop for Slots {
     fn drop(&mut self) {
         // SAFETY: mapped by `map` with this length; the borrow checker knows of no slot that is still borrowed.
-        if let Err(errno) = unsafe { munmap(self.0.cast(), Self::COUNT * size_of::<AtomicI32>()) } {
+        if let Err(errno) = unsafe { munmap(self.0.cast(), Self::LENGTH.get()) } {
             debug_assert!(false, "unmapping the slots failed: {errno}");
         }
     }

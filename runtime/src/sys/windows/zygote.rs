@@ -27,6 +27,16 @@ impl Slots {
         Err(unsupported())
     }
 
+    /// Keeps the page out of clones of this process.
+    pub(crate) fn keep_from_clones(&self) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// In a clone, where there is no page.
+    pub(crate) fn forget_in_clone(self) {
+        match self {}
+    }
+
     /// Empties a slot before a request.
     pub(crate) fn clear(&self, _index: u16) {
         match *self {}
