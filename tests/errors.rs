@@ -13,7 +13,10 @@ where
     T: Serialize + DeserializeOwned + 'static,
     F: Fn() -> T + Copy + 'static,
 {
-    let start = |method| offspring::target(function, ()).start_method(method).start().unwrap().join();
+    let start = |method| {
+        let builder = offspring::target(function, ()).start_method(method).env("RUST_BACKTRACE", "1");
+        builder.env_remove("RUST_LIB_BACKTRACE").start().unwrap().join()
+    };
     METHODS.into_iter().map(start).collect()
 }
 

@@ -60,6 +60,16 @@ fn a_parent_without_standard_streams_starts_children() {
 }
 
 #[test]
+fn where_clone3_is_refused_children_start_all_the_same() {
+    let _dog = watchdog();
+    for error in [libc::ENOSYS, libc::EPERM] {
+        let done =
+            finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["refused-calls", &error.to_string()]));
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), "done 20\n"), "{error}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn a_program_whose_file_is_replaced_goes_on_starting_children() {
     let _dog = watchdog();
     let copy = std::env::temp_dir().join(format!("offspring-replaced-{}", std::process::id()));

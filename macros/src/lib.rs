@@ -61,7 +61,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `name = "loader"` | what the class is called, in names such as `loader-1` and as its **key** | the name of the type, and the key below |
 /// | `daemon`, `daemon = true`, `daemon = false` | whether its processes are ended, and not waited for, when the program ends | decided at `start` |
-/// | `start_method = "spawn"`, `"forkserver"`, `"fork"` | how its processes are made | the default of the system |
+/// | `start_method = "spawn"`, `"forkserver"`, `"fork"` | how its processes are made | the program's start method |
 /// | `instances(Worker<u32>, Worker<String>)` | the instances of a generic class that can be started | not generic |
 /// | `crate = ::my::offspring` | where the `offspring` crate is, if it has another name or is re-exported | `::offspring` |
 ///
@@ -76,7 +76,7 @@ use proc_macro::TokenStream;
 /// # The key
 ///
 /// A child finds its class by a key, `package::module::Type`, which is the same in every build of the program. Two
-/// classes with one key are refused when the program starts. That happens to two classes of one name in the bodies of
+/// classes with one key are refused when one of them is started. That happens to two classes of one name in the bodies of
 /// two functions of one module, for functions are not part of the key: give one of them a `name`.
 ///
 /// # Generic classes

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// Hashes a type's definition: equal for equal definitions, whatever their layout, comments and attributes.
+/// Hashes a type's definition: equal for equal definitions, whatever their layout, comments and attributes (but for those of serde).
 pub(crate) fn hash(definition: TokenStream) -> u64 {
     fnv1a(text(definition).as_bytes())
 }
 
 /// Writes tokens as one would by hand, with spaces where the usual layout has them.
 ///
-/// Leaves out attributes, doc comments, trailing commas, and the invisible groups that `macro_rules!` adds.
+/// Leaves out attributes but serde's, doc comments, trailing commas, and the invisible groups that `macro_rules!` adds.
 pub(crate) fn text(tokens: TokenStream) -> String {
     let mut text = String::new();
     write(tokens, &mut text);
@@ -21,7 +21,13 @@ fn write(tokens: TokenStream, text: &mut String) {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                tokens.next_if(is_attribute);
+                // What serde is told changes what is written: it belongs to the definition.
+                if let Some(TokenTree::Group(attribute)) = tokens.next_if(is_attribute) {
+                    if is_of_serde(&attribute) {
+                        text.push('#');
+                        write_group(&attribute, text);
+                    }
+                }
             }
             TokenTree::Punct(punct) => write_sign(punct.as_char(), tokens.peek(), text),
             TokenTree::Ident(word) => write_word(&word.to_string(), text),
@@ -69,6 +75,10 @@ fn is_single_tuple(group: &Group) -> bool {
     let tokens: Vec<_> = group.stream().into_iter().collect();
     let commas = tokens.iter().filter(|token| is(token, ',')).count();
     commas == 1 && tokens.last().is_some_and(|token| is(token, ','))
+}
+
+fn is_of_serde(attribute: &Group) -> bool {
+    matches!(attribute.stream().into_iter().next(), Some(TokenTree::Ident(name)) if name == "serde")
 }
 
 fn is_attribute(token: &TokenTree) -> bool {
@@ -149,6 +159,12 @@ mod tests {
         let hashes = [
             hash(quote!(
                 struct A {
+                    b: u8,
+                }
+            )),
+            hash(quote!(
+                struct A {
+                    #[serde(skip)]
                     b: u8,
                 }
             )),

@@ -33,7 +33,7 @@
 //! # What a process class is
 //!
 //! A type that derives [`Process`](macro@Process), implements [`Run`], and can be encoded and decoded by serde. Its value
-//! is copied to the child, which runs [`Run::run`] on its main thread; what that returns is copied back, and
+//! is copied to the child, which runs [`Run::run`]; what that returns is copied back, and
 //! [`Child::join`] has it. Structs and enums can be classes, generic ones through a list of their instances.
 //! A function, or a closure that captures nothing, needs no class: see [`spawn`].
 //!

@@ -76,6 +76,30 @@ mod system {
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 
+    /// Numbers of the kernel's interface are small, whatever type they are declared with.
+    fn narrow<T, U: TryFrom<T>>(number: T) -> U {
+        U::try_from(number).unwrap_or_else(|_| panic!("a small number"))
+    }
+
+    /// Has a system call fail with an error from now on, here and in all descendants (`seccomp(2)`).
+    pub(super) fn refuse(call: libc::c_long, error: i32) {
+        let statement = |code: u32, jt, jf, k| libc::sock_filter { code: narrow(code), jt, jf, k };
+        let mut filter = [
+            statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, narrow(call)),
+            statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | error as u32),
+            statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: narrow(filter.len()), filter: filter.as_mut_ptr() };
+        // SAFETY: integers.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        // SAFETY: the program leads to a filter that outlives the call.
+        assert_eq!(
+            unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) },
+            0
+        );
+    }
+
     pub(super) fn close(fd: i32) {
         // SAFETY: the descriptor is a standard stream, which nothing here owns.
         unsafe { libc::close(fd) };
@@ -348,6 +372,16 @@ fn lingering_copy() {
     }
 }
 
+/// Starts children where system calls that are younger than others are refused, as some containers refuse them.
+fn refused_calls(error: i32) {
+    system::refuse(libc::SYS_clone3, error);
+    sequence(20);
+    assert_eq!(
+        offspring::spawn(std::os::unix::process::parent_id, ()).expect("it starts").join().expect("it ends"),
+        std::process::id()
+    );
+}
+
 fn main_modes(mode: &str, argument: &str) {
     let count = || argument.parse().expect("a number");
     match mode {
@@ -362,6 +396,7 @@ fn main_modes(mode: &str, argument: &str) {
         "drop-privileges" => drop_privileges(),
         "forks" => forks(),
         "raw-fork" => raw_fork(),
+        "refused-calls" => refused_calls(argument.parse().expect("a number")),
         "lingering-copy" => lingering_copy(),
         other => panic!("no mode `{other}`"),
     }

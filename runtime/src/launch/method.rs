@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::StartError;
 use crate::sys;
 
 /// How a child process comes to be.
@@ -96,14 +97,31 @@ pub fn start_methods() -> Vec<StartMethod> {
 /// The start method of processes that do not choose one themselves.
 ///
 /// It is what [`set_start_method`] chose, else the environment variable `OFFSPRING_START_METHOD`, else the system's
-/// default. The first use settles it; children use what their parent used.
+/// default. The first use settles it, and a start fails if the variable names none; children use what their parent used.
 #[must_use]
 #[doc(alias = "get_start_method")]
 pub fn start_method() -> StartMethod {
-    *CHOSEN.get_or_init(|| {
-        let wished = std::env::var(VARIABLE).ok().and_then(|name| name.parse().ok());
-        wished.filter(|method| start_methods().contains(method)).unwrap_or_else(|| start_methods()[0])
-    })
+    *CHOSEN.get_or_init(|| wished().ok().flatten().unwrap_or_else(|| start_methods()[0]))
+}
+
+/// What the environment variable wishes for.
+fn wished() -> Result<Option<StartMethod>, StartError> {
+    let Some(name) = std::env::var_os(VARIABLE) else { return Ok(None) };
+    let invalid = |why: &dyn fmt::Display| StartError::Invalid(format!("{VARIABLE}: {why}"));
+    let method = name.to_string_lossy().parse().map_err(|error: UnknownStartMethod| invalid(&error))?;
+    if start_methods().contains(&method) {
+        Ok(Some(method))
+    } else {
+        Err(invalid(&format_args!("start method {method} does not exist on this system")))
+    }
+}
+
+/// [`start_method`], but a wish that cannot be fulfilled is an error.
+pub(crate) fn settled() -> Result<StartMethod, StartError> {
+    if CHOSEN.get().is_none() {
+        wished()?;
+    }
+    Ok(start_method())
 }
 
 /// Chooses the start method of the whole program, once, before the first start.

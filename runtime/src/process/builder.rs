@@ -13,7 +13,7 @@ use super::stdio::Stdio;
 use super::{exit, watcher};
 use crate::launch::order::Target;
 use crate::launch::plan::{Environment, Streams};
-use crate::launch::{self, Class, Plan, StartError, StartMethod, forkserver, identity, registry};
+use crate::launch::{self, Class, Plan, StartError, StartMethod, forkserver, identity, method, registry};
 use crate::sys::Object;
 use crate::wire::codec::{Codec, CodecError, Wire};
 
@@ -219,7 +219,7 @@ impl<'a, T> Builder<'a, T> {
         exit::register();
         watcher::ensure().map_err(StartError::system("make the watcher"))?;
         let launched = launch::launch(&Plan {
-            method: self.method.unwrap_or_else(launch::start_method),
+            method: self.method.map_or_else(method::settled, Ok)?,
             target: work.target.clone().ok_or(StartError::ForeignFunction)?,
             payload: &payload,
             identity: identity.clone(),

@@ -53,8 +53,8 @@ pub struct ChildInfo {
 
 /// The children of this process that are alive, in the order of their names' numbers.
 ///
-/// Children of other programs' making ([`subprocess`](crate::subprocess) too) are among them as far as this library
-/// started them. A child that has ended is reaped, if it has not been already.
+/// Programs that [`subprocess`](crate::subprocess) started are among them. A child that has ended is reaped, if it has
+/// not been already.
 #[must_use]
 pub fn active_children() -> Vec<ChildInfo> {
     let mut records = all();

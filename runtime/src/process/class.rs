@@ -38,7 +38,7 @@ pub trait Run: Sized {
     /// What comes back to the parent. An error of the task's own is a `Result` here.
     type Output: Serialize + DeserializeOwned + 'static;
 
-    /// Runs in the child, on its main thread, with a copy of the value that was started.
+    /// Runs in the child with a copy of the value that was started.
     ///
     /// A panic, an exit or a signal does not reach the parent's code: it comes back from [`Child::join`].
     fn run(self) -> Self::Output;

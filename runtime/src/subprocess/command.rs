@@ -189,8 +189,18 @@ impl Command {
     /// Starts the program; it has been executed when this returns.
     ///
     /// # Errors
-    /// When it cannot be started or executed. No process is left behind.
+    /// When it cannot be started or executed; no process is left behind. When something is set that only
+    /// [`run`](Self::run) does: input, capture, time-out, check.
     pub fn start(self) -> Result<Popen, SubprocessError> {
+        if self.input.is_some() || self.capture || self.check || self.timeout.is_some() {
+            return Err(SubprocessError::Conflict(
+                "`input`, `capture_output`, `timeout` and `check` are for `run`: with `start`, pipe the streams and communicate",
+            ));
+        }
+        self.execute()
+    }
+
+    fn execute(self) -> Result<Popen, SubprocessError> {
         let Self { program, options, .. } = self;
         if program.path.is_empty() {
             return Err(SubprocessError::NoProgram);
@@ -231,7 +241,7 @@ impl Command {
             self = self.stdin(Stdio::piped());
         }
         let (check, timeout) = (self.check, self.timeout);
-        let popen = self.start()?;
+        let popen = self.execute()?;
         match popen.communicate(input.as_deref(), timeout) {
             Ok(completed) if check && !completed.status.success() => {
                 let CompletedProcess { status, stdout, stderr } = completed;

@@ -11,6 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,8 @@ pub(crate) fn capture() -> Snapshot {
         nice: nice(),
         processors: processors(),
     };
-    Snapshot { ambient, credentials: status.credentials }
+    let credentials = status.credentials + &root();
+    Snapshot { ambient, credentials }
 }
 
 impl Ambient {
@@ -84,6 +86,12 @@ impl Ambient {
             signal::replace_mask(self.mask);
         }
     }
+}
+
+/// Which directory is the root: a server that was made before a `chroot(2)` must not serve after it.
+fn root() -> String {
+    let root = std::fs::metadata("/").ok();
+    root.map_or_else(String::new, |root| format!("{}:{}", root.dev(), root.ino()))
 }
 
 /// The resources that have limits, `RLIMIT_CPU` to `RLIMIT_RTTIME`.

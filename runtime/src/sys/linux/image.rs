@@ -5,6 +5,11 @@ use std::ffi::c_void;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
+#[cfg(target_pointer_width = "64")]
+type Header = libc::Elf64_Phdr;
+#[cfg(target_pointer_width = "32")]
+type Header = libc::Elf32_Phdr;
+
 /// The object file that holds this library: the program, or a shared library of it.
 #[derive(Debug)]
 struct Image {
@@ -51,7 +56,7 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, data: *m
     // SAFETY: the loader's table of headers has this many entries.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let base = to_usize(info.dlpi_addr);
-    let range = |header: &libc::Elf64_Phdr| {
+    let range = |header: &Header| {
         let start = base + to_usize(header.p_vaddr);
         start..start + to_usize(header.p_memsz)
     };
@@ -75,8 +80,8 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, data: *m
     1
 }
 
-fn to_usize(value: u64) -> usize {
-    usize::try_from(value).expect("an address fits a pointer")
+fn to_usize(value: impl TryInto<usize>) -> usize {
+    value.try_into().unwrap_or_else(|_| unreachable!("an address fits a pointer"))
 }
 
 /// Finds the `NT_GNU_BUILD_ID` note among the notes of a segment.

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
@@ -143,11 +144,12 @@ impl Zygote {
             | libc::CLONE_PARENT_SETTID
             | libc::CLONE_CHILD_SETTID
             | libc::CLONE_CHILD_CLEARTID;
+        let number = slots.slot(slot);
         let mut arguments = libc::clone_args {
             flags: flags as u64,
             pidfd: (&raw mut pidfd) as u64,
             child_tid: self.tid_address,
-            parent_tid: std::ptr::from_ref(slots.slot(slot)) as u64,
+            parent_tid: std::ptr::from_ref(number) as u64,
             exit_signal: 0, // with CLONE_PARENT the child gets that of the server
             stack: 0,
             stack_size: 0,
@@ -156,10 +158,18 @@ impl Zygote {
             set_tid_size: 0,
             cgroup: 0,
         };
-        // SAFETY: without CLONE_VM the child has a copy of this single-threaded process and returns on a copy of this
-        // stack; the pointers are to an int each that outlives the call; the C library's own record is set below.
-        let pid =
+        // SAFETY: without CLONE_VM the child has a copy of this process and returns on a copy of this stack; no other
+        // thread of it does anything; the pointers are to an int each that outlives the call; the C library's own
+        // record is set below.
+        let mut pid =
             unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+        if pid < 0 && matches!(Errno::last(), Errno::ENOSYS | Errno::EPERM) {
+            pid = self.clone_without_clone3(&mut pidfd);
+            if pid > 0 {
+                // The old call has one place for both numbers: the requester learns this one a moment later.
+                number.store(i32::try_from(pid).unwrap_or_default(), Ordering::Release);
+            }
+        }
         if pid < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -173,6 +183,22 @@ impl Zygote {
         // SAFETY: the kernel just made this descriptor for us.
         let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
         Ok(Side::Server(Handle::new(pid, pidfd)))
+    }
+}
+
+impl Zygote {
+    /// The same by `clone(2)`: filters of system calls, those of container runtimes among them, refuse `clone3`.
+    fn clone_without_clone3(&self, pidfd: &mut libc::c_int) -> libc::c_long {
+        let flags =
+            libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+        let flags = libc::c_long::from(flags);
+        let pidfd = std::ptr::from_mut(pidfd);
+        let tid = self.tid_address;
+        // The last two arguments, thread-local storage and the place of the child's number, change places between
+        // architectures.
+        let (fourth, fifth) = if cfg!(target_arch = "x86_64") { (tid, 0) } else { (0, tid) };
+        // SAFETY: as for clone3 above.
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, pidfd, fourth, fifth) }
     }
 }
 

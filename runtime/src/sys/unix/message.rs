@@ -68,10 +68,9 @@ fn receive_into(
         match usize::try_from(length) {
             Ok(length) => break length,
             Err(_) => match Errno::last() {
-                Errno::EINTR => {}
                 Errno::EAGAIN => return Ok(None),
-                // A peer that closed with unread messages of ours: the same end as an orderly one.
-                Errno::ECONNRESET => return Ok(Some((Vec::new(), Vec::new()))),
+                // A peer that closed with unread messages of ours: said once, before the messages that it left us.
+                Errno::ECONNRESET | Errno::EINTR => {}
                 errno => return Err(errno.into()),
             },
         }
