@@ -36,6 +36,16 @@ fn a_thousand_children_live_at_once() {
 }
 
 #[test]
+fn children_of_a_program_that_ignores_sigchld_are_joined_all_the_same() {
+    let _dog = watchdog();
+    for method in METHODS {
+        let mut command = program(env!("CARGO_BIN_EXE_fixture"), &["ignored-sigchld", "500"]);
+        let done = finish(command.env("OFFSPRING_START_METHOD", method));
+        assert_eq!(done.stdout, "done 500\n", "{method}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn running_out_of_descriptors_is_an_error_that_says_so() {
     let _dog = watchdog();
     for method in METHODS {

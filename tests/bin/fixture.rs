@@ -395,6 +395,10 @@ fn main_modes(mode: &str, argument: &str) {
         "drop-privileges" => drop_privileges(),
         "forks" => forks(),
         "raw-fork" => raw_fork(),
+        "ignored-sigchld" => {
+            system::ignore(libc::SIGCHLD);
+            sequence(count());
+        }
         "refused-calls" => refused_calls(argument.parse().expect("a number")),
         "lingering-copy" => lingering_copy(),
         other => panic!("no mode `{other}`"),

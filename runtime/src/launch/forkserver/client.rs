@@ -255,9 +255,10 @@ impl Server {
         let mut early = Vec::new();
         let mut server_ended = false;
         // The kernel has written the number down before the server gets to say it.
-        if let Some(pid) = BIRTH.until(|| self.slots.born(request.slot)) {
-            return Ok(Birth::Born(Handle::open(pid)?, early));
+        if let Some(Ok(handle)) = BIRTH.until(|| self.slots.born(request.slot)).map(Handle::open) {
+            return Ok(Birth::Born(handle, early));
         }
+        // Else the child may be gone already, where an ignored SIGCHLD reaps it: the server's message holds it by a handle.
         loop {
             match request.channel.try_receive()? {
                 Received::Message(message) => match birth(message)? {
