@@ -28,7 +28,7 @@ use proc_macro::TokenStream;
 /// The type also implements `Run`, which says what the child does, and serde's `Serialize` and `Deserialize`, for the
 /// value travels to the child as bytes. Structs and enums of all shapes can be process classes.
 ///
-/// ```ignore
+/// ```
 /// use offspring::{Process, Run};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -65,12 +65,14 @@ use proc_macro::TokenStream;
 /// | `instances(Worker<u32>, Worker<String>)` | the instances of a generic class that can be started | not generic |
 /// | `crate = ::my::offspring` | where the `offspring` crate is, if it has another name or is re-exported | `::offspring` |
 ///
-/// ```ignore
+/// ```
+/// # use {offspring::{Process, Run}, serde::{Deserialize, Serialize}, std::time::Duration};
 /// #[derive(Process, Serialize, Deserialize)]
 /// #[process(name = "heartbeat", daemon, start_method = "spawn")]
 /// struct Heartbeat {
 ///     every: Duration,
 /// }
+/// # impl Run for Heartbeat { type Output = (); fn run(self) { let _ = self.every; } }
 /// ```
 ///
 /// # The key
@@ -83,11 +85,19 @@ use proc_macro::TokenStream;
 ///
 /// A child can only be handed a class that was compiled into the program, so a generic class lists its instances:
 ///
-/// ```ignore
+/// ```
+/// # use {offspring::{Process, Run}, serde::{Deserialize, Serialize, de::DeserializeOwned}};
 /// #[derive(Process, Serialize, Deserialize)]
 /// #[process(instances(Worker<u32>, Worker<Vec<u8>>))]
 /// struct Worker<T> {
 ///     item: T,
+/// }
+///
+/// impl<T: Serialize + DeserializeOwned + 'static> Run for Worker<T> {
+///     type Output = T;
+///     fn run(self) -> T {
+///         self.item
+///     }
 /// }
 /// ```
 ///
@@ -109,7 +119,7 @@ pub fn derive_process(definition: TokenStream) -> TokenStream {
 /// Children are started by running the program again. They find out what they are in `init`, do their work there, and
 /// exit. Without this attribute, or that call, `start` returns an error that says so.
 ///
-/// ```ignore
+/// ```
 /// #[offspring::main]
 /// fn main() -> std::process::ExitCode {
 ///     println!("only the parent prints this");
@@ -124,11 +134,13 @@ pub fn derive_process(definition: TokenStream) -> TokenStream {
 /// Attribute macros go **below** this one. What they make of the function is called after the guard, so a child does not
 /// start the runtime of its parent:
 ///
-/// ```ignore
+/// ```
 /// #[offspring::main]
 /// #[tokio::main]
-/// async fn main() -> std::io::Result<()> {
-///     tokio::fs::write("greeting", "hello").await
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let child = offspring::spawn(|a: u32, b: u32| a + b, (1, 2))?;
+///     assert_eq!(child.await?, 3);
+///     Ok(())
 /// }
 /// ```
 ///
@@ -154,7 +166,12 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// the body of the test instead. A `#[test]` below it is an error; one above is invisible to it, and would run the test
 /// twice.
 ///
-/// ```ignore
+/// ```
+/// # use offspring::{Process, Run};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Process, Serialize, Deserialize)]
+/// # struct Downloader { url: String, size: u64 }
+/// # impl Run for Downloader { type Output = u64; fn run(self) -> u64 { self.size } }
 /// #[offspring::test]
 /// fn a_downloader_returns_its_size() -> Result<(), Box<dyn std::error::Error>> {
 ///     let child = Downloader { url: "http://localhost".into(), size: 7 }.start()?;
@@ -165,7 +182,12 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Other attributes stay on the test, as they do with `#[test]`:
 ///
-/// ```ignore
+/// ```
+/// # use offspring::{Process, Run};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Process, Serialize, Deserialize)]
+/// # struct Downloader { url: String, size: u64 }
+/// # impl Run for Downloader { type Output = u64; fn run(self) -> u64 { self.size } }
 /// #[offspring::test]
 /// #[should_panic(expected = "no such host")]
 /// fn a_panic_comes_back() {
@@ -178,7 +200,12 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[tokio::test]` and its like make a test of their own, which does not go together with this one. Write a plain
 /// function that builds its runtime:
 ///
-/// ```ignore
+/// ```
+/// # use offspring::{Process, Run};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Process, Serialize, Deserialize)]
+/// # struct Downloader { url: String, size: u64 }
+/// # impl Run for Downloader { type Output = u64; fn run(self) -> u64 { self.size } }
 /// #[offspring::test]
 /// fn a_child_can_be_awaited() -> Result<(), Box<dyn std::error::Error>> {
 ///     tokio::runtime::Runtime::new()?.block_on(async {
