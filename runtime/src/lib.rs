@@ -117,7 +117,7 @@ pub use offspring_macros::{Process, main, test};
 
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
-    init, set_spares, set_start_method, start_method, start_methods,
+    init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,
 };
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, Run, Sentinel,

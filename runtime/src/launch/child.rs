@@ -69,8 +69,14 @@ pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Ob
             refuse(&channel, Failure::Setup(format!("cannot arm the lifeline: {error}")));
         }
     }
-    panic::watch(&channel);
-    match catch_unwind(AssertUnwindSafe(|| runner(payload))) {
+    panic::watch();
+    let me = std::process::id();
+    let outcome = catch_unwind(AssertUnwindSafe(|| runner(payload)));
+    if std::process::id() != me {
+        // A copy that `run` made by a fork of its own, and let return: it is not the one that was asked.
+        runtime::exit_now(BOOT_FAILURE);
+    }
+    match outcome {
         Ok(Ok(output)) => {
             answer(&channel, &Report::Done, &output);
             leave::now(0)
@@ -136,13 +142,18 @@ fn find(target: &Target) -> Result<Runner, Failure> {
 /// Says something to the parent. One that is gone, or has dropped the handle, has no use for it.
 fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
     if let Err(error) = envelope::send(channel, report, payload, &[]) {
-        if error.kind() != io::ErrorKind::BrokenPipe {
+        if !is_gone(&error) {
             // Out of memory or descriptors for a large output: what can be said in few bytes is said.
             let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", payload.len()));
             let _nothing_more_can_be_done = envelope::send(channel, &Report::Failed(failure), &[], &[]);
             leave::now(BOOT_FAILURE)
         }
     }
+}
+
+/// Whether an error of a channel says that the peer is gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Says why there is no output, and exits.

@@ -89,6 +89,9 @@ pub enum StartError {
     /// The forkserver did not come up. (A spawned process that does not is found out when it is joined.)
     #[error("the forkserver did not come up: {0}")]
     Boot(BootError),
+    /// The process is ending: its exit hooks have run, and its children are being waited for.
+    #[error("this process is ending, and starts no others")]
+    Ending,
     /// There is no back end for this system yet.
     #[error("offspring cannot start processes on this system yet")]
     UnsupportedSystem,

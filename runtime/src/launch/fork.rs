@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::order::Adopt;
-use super::plan::{Handover, Streams};
+use super::plan::{Handover, Newborn, Streams};
 use super::{Launched, Plan, StartError, StartMethod, guard};
 use crate::sys::channel::Channel;
 use crate::sys::{borrow, fork};
@@ -51,7 +51,9 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
                 directory: directory.as_ref().map(borrow),
                 adopt: Some(Adopt { ambient: None, environment: plan.environment.changed() }),
             };
+            let newborn = Newborn::new(handle);
             plan.give_order(&channel, handover)?;
+            let handle = newborn.keep();
             Ok(Launched { handle, channel, early: Vec::new(), ready: true })
         }
     }

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
-use crate::sys::runtime;
+use crate::sys::{fork, runtime};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -32,6 +32,7 @@ fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
         let registered = runtime::at_exit(at_exit_of_c);
         debug_assert!(registered.is_ok(), "atexit: out of memory");
     });
+    let _no_fork_meanwhile = fork::enter();
     let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
     let me = std::process::id();
     if hooks.owner != me {

@@ -39,7 +39,7 @@ mod fork;
 mod spawn;
 
 pub use error::{BootError, Location, Panic, StartError};
-pub use forkserver::set_spares;
+pub use forkserver::{renew_forkserver, set_spares};
 pub use guard::init;
 pub use leave::at_exit;
 pub use method::{
@@ -63,12 +63,8 @@ pub(crate) fn launch(plan: &Plan<'_>) -> Result<Launched, StartError> {
     guard::check()?;
     match plan.method {
         StartMethod::ForkServer => {
-            let launched = {
-                let _no_fork_meanwhile = crate::sys::fork::enter();
-                forkserver::start(plan)?
-            };
             // Where no server can be had: what a program sees of its children is the same with spawn.
-            launched.map_or_else(|| spawn::start(plan), Ok)
+            forkserver::start(plan)?.map_or_else(|| spawn::start(plan), Ok)
         }
         StartMethod::Spawn => spawn::start(plan),
         StartMethod::Fork => fork::start(plan),

@@ -9,11 +9,12 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::{Location, Panic};
+use super::link;
 use super::order::{Failure, Report};
-use crate::sys::channel::{Channel, MAX_MESSAGE};
+use crate::sys::channel::MAX_MESSAGE;
 use crate::sys::runtime;
 use crate::wire::envelope;
 
@@ -34,17 +35,23 @@ thread_local! {
     static NOTED: RefCell<(Option<Noted>, Option<Noted>)> = const { RefCell::new((None, None)) };
 }
 
-/// Notes every panic of this process from now on.
-pub(crate) fn watch(channel: &Arc<Channel>) {
+/// Notes every panic of this process, and of its copies, from now on.
+pub(crate) fn watch() {
+    static WATCHES: AtomicBool = AtomicBool::new(false);
+    if WATCHES.swap(true, Ordering::Relaxed) {
+        return; // a copy has the hook of the original
+    }
     let before = std::panic::take_hook();
-    let channel = Arc::clone(channel);
     std::panic::set_hook(Box::new(move |info| {
-        note(info, &channel);
+        // The thread may be at its end, and its memory of panics gone.
+        if NOTED.try_with(|_| ()).is_ok() {
+            note(info);
+        }
         before(info);
     }));
 }
 
-fn note(info: &PanicHookInfo<'_>, channel: &Channel) {
+fn note(info: &PanicHookInfo<'_>) {
     let panic = Panic {
         message: message(info.payload()),
         location: info.location().map(|location| Location {
@@ -57,12 +64,12 @@ fn note(info: &PanicHookInfo<'_>, channel: &Channel) {
     };
     if let Some(end) = End::of(&panic.message) {
         let report = NOTED.with_borrow_mut(|(last, before)| end.describe(last.take(), before.take()));
-        leave_last_words(channel, report.unwrap_or(panic));
+        leave_last_words(report.unwrap_or(panic));
         return;
     }
     let noted = Noted { panic, backtrace: wants_backtrace().then(Backtrace::force_capture) };
     if cfg!(panic = "abort") {
-        leave_last_words(channel, noted.whole());
+        leave_last_words(noted.whole());
         return;
     }
     NOTED.with_borrow_mut(|(last, before)| *before = last.replace(noted));
@@ -100,9 +107,10 @@ impl End {
 }
 
 /// Has a panic reported by the handler of SIGABRT.
-fn leave_last_words(channel: &Channel, panic: Panic) {
+fn leave_last_words(panic: Panic) {
+    let Some(channel) = link::current() else { return };
     if let Ok(bytes) = envelope::inline(&Report::Failed(Failure::Panicked(panic))) {
-        runtime::say_when_aborting(channel, bytes);
+        runtime::say_when_aborting(&channel, bytes);
     }
 }
 

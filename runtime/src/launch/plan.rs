@@ -11,8 +11,8 @@ use super::method::{StartMethod, start_method};
 use super::order::{Adopt, Life, Order, Role, Target};
 use crate::sys::channel::{Channel, Message};
 use crate::sys::exec::Group;
-use crate::sys::process::Handle;
-use crate::sys::{Borrowed, Object, ambient, borrow, image};
+use crate::sys::process::{Handle, Signal};
+use crate::sys::{Borrowed, Object, ambient, borrow, image, poller};
 use crate::wire::envelope;
 
 /// A process to be.
@@ -49,6 +49,36 @@ pub(crate) struct Streams {
     pub(crate) stdin: Option<Object>,
     pub(crate) stdout: Option<Object>,
     pub(crate) stderr: Option<Object>,
+}
+
+/// A process that was just made. Unless it is kept, it is ended: a start that fails leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Newborn(Option<Handle>);
+
+impl Newborn {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self(Some(handle))
+    }
+
+    /// Nothing can fail any more.
+    pub(crate) fn keep(mut self) -> Handle {
+        self.0.take().expect("it is taken once, here")
+    }
+}
+
+impl Drop for Newborn {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            end(handle);
+        }
+    }
+}
+
+/// Makes a child end, and reaps it.
+pub(crate) fn end(handle: &Handle) {
+    let ended = handle.signal(Signal::Kill).and_then(|()| poller::wait(&[handle.sentinel()], None));
+    let reaped = ended.and_then(|_| handle.try_reap());
+    debug_assert!(reaped.is_ok(), "a child of ours can be killed and reaped: {reaped:?}");
 }
 
 /// A process that was made and has its order.
@@ -131,7 +161,7 @@ impl Plan<'_> {
         let objects: Vec<Borrowed<'_>> = surroundings.chain(self.attachments.iter().map(borrow)).collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
         match envelope::send(channel, &order, self.payload, &objects) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if super::child::is_gone(&error) => Ok(()),
             sent => sent.map_err(StartError::system("hand the arguments over")),
         }
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::guard::{BOOT_VARIABLE, reentry};
-use super::plan::Handover;
+use super::plan::{Handover, Newborn};
 use super::{Launched, Plan, StartError};
 use crate::sys::channel::{self, Channel};
 use crate::sys::exec::{self, Exec};
@@ -23,7 +23,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         standard[1] = Some(borrow(&null));
     }
     let boot = Boot::new(plan.environment.resolve())?;
-    let handle = boot.execute(|environment, object| Exec {
+    let newborn = boot.execute(|environment, object| Exec {
         arguments: &reentry.arguments,
         environment,
         standard,
@@ -31,7 +31,9 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         directory: directory.as_ref().map(borrow),
         group: plan.group(),
     })?;
+    let newborn = Newborn::new(newborn);
     plan.give_order(&boot.channel, handover)?;
+    let handle = newborn.keep();
     Ok(Launched { handle, channel: boot.channel, early: Vec::new(), ready: false })
 }
 

@@ -216,10 +216,13 @@ impl<'a, T> Builder<'a, T> {
         let (stderr, errors_from_child) = self.stderr.open(false).map_err(refused())?;
 
         let far_ends = Mutex::new(Streams { stdin: to_child, stdout: from_child, stderr: errors_from_child });
-        exit::register();
+        exit::register()?;
         watcher::ensure().map_err(StartError::system("make the watcher"))?;
+        let method = self.method.map_or_else(method::settled, Ok)?;
+        // A copy that was made between the start and the entry in the table would keep the child's lifeline.
+        let _no_fork_meanwhile = (method != StartMethod::Fork).then(crate::sys::fork::enter);
         let launched = launch::launch(&Plan {
-            method: self.method.map_or_else(method::settled, Ok)?,
+            method,
             target: work.target.clone().ok_or(StartError::ForeignFunction)?,
             payload: &payload,
             identity: identity.clone(),
@@ -233,8 +236,9 @@ impl<'a, T> Builder<'a, T> {
         })?;
         let streams = far_ends.into_inner().unwrap_or_else(PoisonError::into_inner);
         let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched, streams));
-        let watched = watcher::watch_strays(forkserver::strays());
-        watched.and_then(|()| Child::new(record)).map_err(StartError::system("watch a process"))
+        // A stray that cannot be watched at the moment becomes a zombie until this process ends: no reason to fail.
+        let _unwatched = watcher::watch_strays(forkserver::strays());
+        Ok(Child::new(record))
     }
 }
 

@@ -3,30 +3,40 @@
 //! They hold however the process ends of itself: by a return from `main` or `run`, by `std::process::exit` on any thread,
 //! or by a panic. A process that is killed cannot follow them: its children's lifelines do it for them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{children, watcher};
-use crate::launch::{self, leave};
+use crate::launch::{self, StartError, leave};
 use crate::sys::process::Signal;
 use crate::sys::{fork, poller};
 
 /// How long a daemon may take to end by itself once it was told to.
 const DAEMON_GRACE: Duration = Duration::from_secs(2);
 
+/// This process is ending: what would be started now would not be waited for.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
 /// Sees to it that the rules are followed, in this process and in copies of it. Called at each start.
-pub(crate) fn register() {
+pub(crate) fn register() -> Result<(), StartError> {
+    if ENDING.load(Ordering::Acquire) {
+        return Err(StartError::Ending);
+    }
     fork::on_fork_in_child(forget);
     leave::register_rules(follow_rules);
+    Ok(())
 }
 
 /// In a copy of this process, which has no children.
 fn forget() {
+    ENDING.store(false, Ordering::Release);
     children::forget();
     watcher::forget();
     launch::forget();
 }
 
 fn follow_rules() {
+    ENDING.store(true, Ordering::Release);
     terminate_daemons();
     join_others();
 }

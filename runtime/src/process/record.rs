@@ -37,6 +37,8 @@ pub(crate) struct Record {
     signalled: AtomicBool,
     /// The process that started it: a copy of that one must keep its hands off.
     owner: u32,
+    /// It is the watcher's to see its end; changed with the watcher's lock held.
+    pub(crate) watched: AtomicBool,
     state: Mutex<State>,
     streams: Mutex<Streams>,
 }
@@ -103,6 +105,7 @@ impl Record {
             started: Instant::now(),
             signalled: AtomicBool::new(false),
             owner: std::process::id(),
+            watched: AtomicBool::new(false),
             state: Mutex::new(State::Running(running)),
             streams: Mutex::new(streams),
         }
@@ -135,6 +138,7 @@ impl Record {
 
     /// Whether the process has been reaped, so that its number may be another's.
     pub(crate) fn is_reaped(&self) -> bool {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
         matches!(*self.state(), State::Ended { .. })
     }
 
@@ -183,6 +187,7 @@ impl Record {
 
     /// Until when the process must have come by the guard, if it is not known to have.
     pub(crate) fn boot_deadline(&self) -> Option<Instant> {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
         match &*self.state() {
             State::Running(Running { boot: Boot::Until(deadline), .. }) => Some(*deadline),
             _ => None,
@@ -191,6 +196,7 @@ impl Record {
 
     /// Kills a process that did not come by the guard in time.
     pub(crate) fn enforce_boot_deadline(&self) -> io::Result<()> {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
         let mut state = self.state();
         let State::Running(running) = &mut *state else { return Ok(()) };
         let Boot::Until(deadline) = running.boot else { return Ok(()) };
@@ -204,6 +210,7 @@ impl Record {
 
     /// Has a waker woken when the process has ended; the status if it has already.
     pub(crate) fn wake_at_end(&self, waker: &Waker) -> Option<ExitStatus> {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
         match &mut *self.state() {
             State::Ended { status, .. } => Some(*status),
             State::Running(running) => {
@@ -235,6 +242,7 @@ impl Record {
 
     /// Takes what became of the work; once.
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
         match &mut *self.state() {
             State::Ended { outcome, .. } => outcome.take(),
             State::Running(_) => None,

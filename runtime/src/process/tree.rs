@@ -16,36 +16,40 @@ const BURIAL: Duration = Duration::from_secs(5);
 /// Who is found is held by a handle from then on, so no number is signalled that has changed hands. Processes that
 /// are born meanwhile are looked for again until a look finds nobody new.
 pub(crate) fn terminate(root: &Record, grace: Duration) -> io::Result<()> {
-    let mut known: Vec<Member> = Vec::new();
-    known.extend(members(root.pid, root.leads_group(), root.is_reaped(), &known));
+    let look = |known: &[Member]| members(root.pid, root.leads_group(), root.is_reaped(), known);
+    let mut known = look(&[])?;
+    // The child first: else it might start others in the place of its descendants.
     if !grace.is_zero() {
-        // Descendants first would let an ancestor start others in their place: the child first.
-        root.signal(Signal::Terminate)?;
-        for member in &known {
-            member.handle.signal(Signal::Terminate)?;
-        }
+        let _one_with_other_rights_is_killed_or_reported_below = signal_all(root, &known, Signal::Terminate);
         await_all(root, &known, poller::deadline(Some(grace)))?;
     }
     loop {
         root.signal(Signal::Kill)?;
-        let fresh = members(root.pid, root.leads_group(), root.is_reaped(), &known);
+        let fresh = look(&known)?;
         let found_nobody = fresh.is_empty();
         known.extend(fresh);
-        for member in &known {
-            member.handle.signal(Signal::Kill)?;
-        }
+        let signalled = signal_all(root, &known, Signal::Kill);
         if found_nobody {
-            return await_all(root, &known, poller::deadline(Some(BURIAL)));
+            await_all(root, &known, poller::deadline(Some(BURIAL)))?;
+            return signalled;
         }
     }
 }
 
+/// Signals all; who may not be signalled keeps nobody else from it, and is the error.
+fn signal_all(root: &Record, known: &[Member], signal: Signal) -> io::Result<()> {
+    let mut outcome = root.signal(signal);
+    for member in known {
+        outcome = outcome.and(member.handle.signal(signal));
+    }
+    outcome
+}
+
 /// Waits until all have ended, or the deadline.
 fn await_all(root: &Record, known: &[Member], deadline: Option<Instant>) -> io::Result<()> {
-    let mut ended = poller::wait(&[root.sentinel()], deadline)?[0];
-    for member in known {
-        ended &= poller::wait(&[member.handle.sentinel()], deadline)?[0];
+    let sentinels = known.iter().map(|member| member.handle.sentinel()).chain([root.sentinel()]);
+    for sentinel in sentinels {
+        poller::wait(&[sentinel], deadline)?;
     }
-    debug_assert!(ended || deadline.is_some(), "without a deadline all have ended");
     Ok(())
 }

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,9 @@ pub(crate) fn ensure() -> io::Result<()> {
 /// Watches a child from now on, or a little later.
 pub(crate) fn watch(record: &Arc<Record>) -> io::Result<()> {
     with(|watcher| {
+        if record.watched.swap(true, Ordering::Relaxed) {
+            return Ok(()); // another thread that waited in vain has given it back
+        }
         watcher.pending.push(Arc::clone(record));
         if watcher.due.is_none() {
             watcher.due = Some(Instant::now() + PATIENCE);
@@ -105,7 +109,7 @@ pub(crate) fn hurry(record: &Arc<Record>) -> io::Result<()> {
 /// Takes a child back: somebody else waits for it now.
 pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
     with(|watcher| {
-        if watcher.take_pending(record).is_some() {
+        if !record.watched.swap(false, Ordering::Relaxed) || watcher.take_pending(record).is_some() {
             return Ok(());
         }
         let token = watcher.watched.iter().find_map(|(token, watched)| match watched {
@@ -121,10 +125,7 @@ pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
 
 /// Watches processes that nobody joins.
 pub(crate) fn watch_strays(strays: Vec<Handle>) -> io::Result<()> {
-    if strays.is_empty() {
-        return Ok(());
-    }
-    with(|watcher| strays.into_iter().try_for_each(|stray| watcher.begin(Watched::Stray(Arc::new(stray)))))
+    strays.into_iter().try_for_each(|stray| with(|watcher| watcher.begin(Watched::Stray(Arc::new(stray)))))
 }
 
 impl Watcher {
@@ -142,13 +143,17 @@ impl Watcher {
     }
 
     /// Begins to watch what is pending, if it is due.
-    fn begin_due(&mut self) -> io::Result<()> {
+    fn begin_due(&mut self) {
         if self.due.is_some_and(|due| due <= Instant::now()) {
             self.due = None;
-            let pending = std::mem::take(&mut self.pending);
-            return pending.into_iter().try_for_each(|record| self.begin(Watched::Child(record)));
+            for record in std::mem::take(&mut self.pending) {
+                if self.begin(Watched::Child(Arc::clone(&record))).is_err() {
+                    // The kernel lacks memory at the moment: later.
+                    self.pending.push(record);
+                    self.due = Some(Instant::now() + PATIENCE);
+                }
+            }
         }
-        Ok(())
     }
 
     /// The children that may not have come by the guard yet.
@@ -165,24 +170,27 @@ impl Watcher {
 fn run(poller: &Poller) {
     let mut deadline = None;
     loop {
-        // Only a closed epoll can fail, and this thread holds it; only memory can lack for what it adds.
-        let step = poller.wait(deadline).and_then(|tokens| {
-            for watched in take(&tokens)? {
-                conclude(&watched);
-            }
-            next_deadline()
-        });
-        deadline = step.unwrap_or_else(|error| panic!("offspring: the watcher cannot watch: {error}"));
+        // Whatever the kernel lacks at the moment, this thread goes on.
+        if let Ok(tokens) = poller.wait(deadline) {
+            take(&tokens).iter().for_each(conclude);
+        }
+        deadline = next_deadline();
     }
 }
 
 /// Takes what ended out of the table.
-fn take(tokens: &[u64]) -> io::Result<Vec<Watched>> {
-    with(|watcher| {
+fn take(tokens: &[u64]) -> Vec<Watched> {
+    let taken = with(|watcher| {
         let taken: Vec<Watched> = tokens.iter().filter_map(|token| watcher.watched.remove(token)).collect();
-        taken.iter().try_for_each(|watched| watcher.poller.remove(watched.sentinel()))?;
+        for watched in &taken {
+            let _reported_once_and_not_again = watcher.poller.remove(watched.sentinel());
+            if let Watched::Child(record) = watched {
+                record.watched.store(false, Ordering::Relaxed);
+            }
+        }
         Ok(taken)
-    })
+    });
+    taken.unwrap_or_default()
 }
 
 fn conclude(watched: &Watched) {
@@ -200,13 +208,14 @@ fn conclude(watched: &Watched) {
 }
 
 /// Does what is due, and says when the next thing will be.
-fn next_deadline() -> io::Result<Option<Instant>> {
+fn next_deadline() -> Option<Instant> {
     let (due, booting) = with(|watcher| {
-        watcher.begin_due()?;
+        watcher.begin_due();
         Ok((watcher.due, watcher.booting().map(Arc::clone).collect::<Vec<_>>()))
-    })?;
+    })
+    .unwrap_or_default();
     for record in &booting {
         let _cannot_be_killed_means_ended = record.enforce_boot_deadline();
     }
-    Ok(booting.iter().filter_map(|record| record.boot_deadline()).chain(due).min())
+    booting.iter().filter_map(|record| record.boot_deadline()).chain(due).min()
 }

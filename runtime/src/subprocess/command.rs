@@ -247,11 +247,11 @@ impl Command {
                 let CompletedProcess { status, stdout, stderr } = completed;
                 Err(SubprocessError::Failed { program: popen.program().to_owned(), status, stdout, stderr })
             }
-            Err(error @ SubprocessError::TimedOut { .. }) => {
+            Err(error) => {
                 popen.terminate_tree(Duration::ZERO)?;
                 Err(error)
             }
-            result => result,
+            completed => completed,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::launch::{Class, Entry, link};
 use crate::process::{Builder, Child, Process, Run, run};
-use crate::sys::{Object, ambient, lifeline, runtime};
+use crate::sys::{Object, ambient, borrow, lifeline, poller, runtime};
 
 /// What shells say of a program that cannot be executed.
 const CANNOT_EXECUTE: i32 = 127;
@@ -38,7 +39,7 @@ impl Run for Program {
             let number = error.raw_os_error().unwrap_or_default();
             let _starter_gone = std::fs::File::from(report).write_all(&number.to_le_bytes());
         }
-        std::process::exit(CANNOT_EXECUTE)
+        runtime::exit_now(CANNOT_EXECUTE)
     }
 }
 
@@ -60,7 +61,11 @@ impl Program {
             builder.start()
         };
         let Ok(child) = started else { return Ok(started) };
-        match failure(reader)? {
+        // The pipe is at its end when the program has been executed, or the process has ended.
+        let sentinels = [borrow(&reader), child.record().sentinel()];
+        let said = poller::wait(&sentinels, None)?[0]
+            || poller::wait(&sentinels[..1], poller::deadline(Some(Duration::ZERO)))?[0];
+        match said.then(|| failure(reader)).transpose()?.flatten() {
             None => Ok(Ok(child)),
             Some(error) => {
                 let _status_is_known = child.wait();
@@ -72,10 +77,9 @@ impl Program {
 
 /// What kept the process from becoming the program.
 fn failure(report: Object) -> io::Result<Option<io::Error>> {
-    let mut number = Vec::new();
-    std::fs::File::from(report).read_to_end(&mut number)?;
-    let number = <[u8; 4]>::try_from(number).ok();
-    Ok(number.map(|number| io::Error::from_raw_os_error(i32::from_le_bytes(number))))
+    let mut number = [0; 4];
+    let length = std::fs::File::from(report).read(&mut number)?;
+    Ok((length == number.len()).then(|| io::Error::from_raw_os_error(i32::from_le_bytes(number))))
 }
 
 impl Process for Program {

@@ -8,12 +8,6 @@ use serde::de::DeserializeOwned;
 #[error("{0}")]
 pub(crate) struct CodecError(String);
 
-impl CodecError {
-    pub(crate) fn new(reason: String) -> Self {
-        Self(reason)
-    }
-}
-
 /// A format for values.
 pub(crate) trait Codec {
     /// Writes a value.

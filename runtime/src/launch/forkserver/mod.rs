@@ -17,8 +17,11 @@
 //! through the motions of a life once, so that the memory it will touch is there.
 
 mod client;
+mod connection;
 mod server;
+mod spares;
 
-pub use client::set_spares;
+pub use client::renew_forkserver;
 pub(crate) use client::{forget, refill, start, strays};
 pub(crate) use server::serve;
+pub use spares::set_spares;

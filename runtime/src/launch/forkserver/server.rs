@@ -1,6 +1,6 @@
 //! The server's side.
 
-use super::client::Purpose;
+use super::connection::Purpose;
 use crate::launch::guard::follow_order;
 use crate::launch::order::{Failure, Report};
 use crate::launch::{child, guard};
@@ -32,7 +32,8 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
             runtime::exit_now(guard::BOOT_FAILURE)
         };
         let Ok(channel) = Channel::from_object(object) else { runtime::exit_now(guard::BOOT_FAILURE) };
-        let told = match zygote.clone(&slots, u16::from_le_bytes([low, high])) {
+        let slot = u16::from_le_bytes([low, high]);
+        let told = match zygote.clone(&slots, slot) {
             Ok(Side::Child) => {
                 drop(control);
                 slots.forget_in_clone();
@@ -41,6 +42,7 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
                 }
                 follow_order(channel)
             }
+            Ok(Side::Server(_)) if slots.is_seen(slot) => Ok(()),
             Ok(Side::Server(handle)) => {
                 envelope::send(&channel, &Report::Born(handle.pid()), &[], &[zygote::as_object(&handle)])
             }

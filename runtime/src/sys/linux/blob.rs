@@ -7,14 +7,13 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{Object, above_standard};
+use crate::sys::unix::signal::without_file_size_signal;
 
 /// Writes the bytes to a new blob.
 pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {
     let fd = memfd_create(c"offspring", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     let mut file = File::from(above_standard(fd)?);
-    for part in parts {
-        file.write_all(part)?;
-    }
+    without_file_size_signal(|| parts.iter().try_for_each(|part| file.write_all(part)))?;
     let seals =
         SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::process::{Handle, threads};
+use super::process::{Handle, end_by_number, threads};
 pub use crate::sys::unix::fork::{Fork, fork, waitpid};
 pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, on_fork_in_child};
 
@@ -11,13 +11,16 @@ pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, on_fork_in_child};
 ///
 /// Returns the process in the parent, and nothing in the child.
 pub(crate) fn fork_alone(ours: usize) -> io::Result<Result<Option<Handle>, usize>> {
-    let threads = threads().saturating_sub(ours);
+    let Some(threads) = threads() else {
+        return Err(io::Error::other("the threads of this process cannot be counted: /proc is not there"));
+    };
+    let threads = threads.saturating_sub(ours);
     if threads > 1 {
         return Ok(Err(threads));
     }
-    // SAFETY: no other thread of the user's holds a lock; ours wait outside of any section while the gate is closed.
+    // SAFETY: there is no other thread of the user's, and the gate keeps ours out of every lock meanwhile.
     match unsafe { fork() }? {
-        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid)?))),
+        Fork::Parent(pid) => Ok(Ok(Some(Handle::open(pid).inspect_err(|_| end_by_number(pid))?))),
         Fork::Child => Ok(Ok(None)),
     }
 }

@@ -37,13 +37,16 @@ impl Handle {
         Self { pid, pidfd }
     }
 
-    /// Opens a handle of a process by number.
+    /// Opens a handle of a process by number; `NotFound` when there is none.
     pub(crate) fn open(pid: u32) -> io::Result<Self> {
         let pid = pid as i32;
         // SAFETY: pidfd_open takes two integers.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if fd < 0 {
-            return Err(io::Error::last_os_error());
+            return Err(match io::Error::last_os_error() {
+                error if error.raw_os_error() == Some(libc::ESRCH) => io::ErrorKind::NotFound.into(),
+                error => error,
+            });
         }
         let fd = i32::try_from(fd).expect("a descriptor is an int");
         // SAFETY: the kernel just made this descriptor for us.
@@ -200,7 +203,14 @@ pub(crate) fn set_title(name: &str) {
     unsafe { libc::prctl(libc::PR_SET_NAME, title.as_ptr()) };
 }
 
-/// How many threads this process has; 1 where `/proc` does not tell.
-pub(crate) fn threads() -> usize {
-    super::procfs::threads().unwrap_or(1)
+/// How many threads this process has, if `/proc` tells.
+pub(crate) fn threads() -> Option<usize> {
+    super::procfs::threads()
+}
+
+/// Makes a child end that there is no handle of, for want of a descriptor. Its number is its own until it is reaped.
+pub(crate) fn end_by_number(pid: u32) {
+    let pid = nix::unistd::Pid::from_raw(pid as i32);
+    let _ended_already = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+    let _reaped_already = nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::__WALL));
 }

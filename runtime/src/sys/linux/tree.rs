@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 
 use super::process::Handle;
 
@@ -29,12 +30,11 @@ fn look(pid: i32) -> Option<Seen> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn all() -> BTreeMap<i32, Seen> {
-    let Ok(entries) = fs::read_dir("/proc") else { return BTreeMap::new() };
-    entries
+fn all() -> io::Result<BTreeMap<i32, Seen>> {
+    Ok(fs::read_dir("/proc")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(|pid| Some((pid, look(pid)?)))
-        .collect()
+        .collect())
 }
 
 /// A descendant, held by a handle.
@@ -50,8 +50,13 @@ pub(crate) struct Member {
 ///
 /// Of a root that has been `reaped` only the group is left, and only until another process has its number. Members of
 /// `known` count as ancestors too.
-pub(crate) fn members(root: u32, leads_group: bool, reaped: bool, known: &[Member]) -> Vec<Member> {
-    let seen = all();
+pub(crate) fn members(
+    root: u32,
+    leads_group: bool,
+    reaped: bool,
+    known: &[Member],
+) -> io::Result<Vec<Member>> {
+    let seen = all()?;
     let root = root as i32;
     let leads_group = leads_group && !(reaped && seen.contains_key(&root));
     let mut family: Vec<i32> = if reaped { Vec::new() } else { vec![root] };
@@ -71,12 +76,15 @@ pub(crate) fn members(root: u32, leads_group: bool, reaped: bool, known: &[Membe
             .map(|(pid, _)| *pid)
             .collect();
         if fresh.is_empty() {
-            return found;
+            return Ok(found);
         }
         for pid in fresh {
             family.push(pid);
             // Between the look and the handle the number may have changed hands: look again.
-            let Ok(handle) = Handle::open(pid as u32) else { continue };
+            let handle = match Handle::open(pid as u32) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                handle => handle?,
+            };
             if look(pid).is_some_and(|now| now.started == seen[&pid].started) {
                 found.push(Member { handle, started: seen[&pid].started });
             }

@@ -20,6 +20,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::process::Handle;
 use super::{Object, above_standard, procfs};
+use crate::sys::unix::signal::without_file_size_signal;
 
 /// Whether this system has a forkserver.
 pub(crate) const SUPPORTED: bool = true;
@@ -43,7 +44,9 @@ impl Slots {
     pub(crate) fn create() -> io::Result<(Self, Object)> {
         let object = memfd_create(c"offspring-births", MFdFlags::MFD_CLOEXEC)?;
         let object = above_standard(object)?;
-        nix::unistd::ftruncate(&object, (Self::COUNT * size_of::<AtomicI32>()) as libc::off_t)?;
+        without_file_size_signal(|| {
+            nix::unistd::ftruncate(&object, (Self::COUNT * size_of::<AtomicI32>()) as libc::off_t)
+        })?;
         Ok((Self::map(&object)?, object))
     }
 
@@ -76,6 +79,23 @@ impl Slots {
     /// Empties a slot before a request.
     pub(crate) fn clear(&self, index: u16) {
         self.slot(index).store(0, Ordering::Release);
+    }
+
+    /// Says that the requester knows of its process, so that the server need not tell.
+    pub(crate) fn see(&self, index: u16, pid: u32) {
+        self.slot(index).store(-(pid as i32), Ordering::Release);
+    }
+
+    /// Whether the requester knows of its process.
+    pub(crate) fn is_seen(&self, index: u16) -> bool {
+        self.slot(index).load(Ordering::Acquire) < 0
+    }
+
+    /// Makes the process of a request end that there is no handle of, for want of a descriptor.
+    pub(crate) fn end_born(&self, index: u16) {
+        if let Some(pid) = self.born(index) {
+            super::process::end_by_number(pid);
+        }
     }
 
     /// The process that a request made, if it got so far.
@@ -112,7 +132,8 @@ pub(crate) struct Zygote {
 impl Zygote {
     /// Checks that this process can be cloned. `idle` other threads are known to wait without a lock.
     pub(crate) fn new(idle: usize) -> io::Result<Self> {
-        let others = procfs::threads().unwrap_or(1) - 1;
+        let threads = procfs::threads().ok_or_else(|| io::Error::other("/proc does not tell of threads"))?;
+        let others = threads - 1;
         if others > idle {
             return Err(io::Error::other(format!("{others} other threads run before the guard")));
         }

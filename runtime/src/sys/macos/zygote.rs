@@ -43,6 +43,21 @@ impl Slots {
         match *self {}
     }
 
+    /// Says that the requester knows of its process.
+    pub(crate) fn see(&self, _index: u16, _pid: u32) {
+        match *self {}
+    }
+
+    /// Whether the requester knows of its process.
+    pub(crate) fn is_seen(&self, _index: u16) -> bool {
+        match *self {}
+    }
+
+    /// Makes the process of a request end that there is no handle of.
+    pub(crate) fn end_born(&self, _index: u16) {
+        match *self {}
+    }
+
     /// The process that a request made, if it got so far.
     pub(crate) fn born(&self, _index: u16) -> Option<u32> {
         match *self {}

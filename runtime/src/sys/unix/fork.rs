@@ -1,6 +1,6 @@
 //! The raw fork and its waits (`fork(2)`, `waitpid(2)`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::{Once, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -71,12 +71,26 @@ static GATE: RwLock<()> = RwLock::new(());
 static FORGET: OnceLock<fn()> = OnceLock::new();
 
 thread_local! {
+    /// In how many sections this thread is.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
     static CLOSED: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
 }
 
-/// Enters a section that no fork interrupts. Sections do not nest.
-pub(crate) fn enter() -> RwLockReadGuard<'static, ()> {
-    GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// A section that no fork interrupts, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Section(#[allow(dead_code)] Option<RwLockReadGuard<'static, ()>>);
+
+/// Enters a section that no fork interrupts. Sections nest; nothing in one may call code of the user's, which may fork.
+pub(crate) fn enter() -> Section {
+    let depth = DEPTH.get();
+    DEPTH.set(depth + 1);
+    Section((depth == 0).then(|| GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner)))
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
 }
 
 /// Makes every later fork of this process, ours or anybody's, leave the copy without our children (`pthread_atfork(3)`).

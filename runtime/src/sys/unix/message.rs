@@ -76,7 +76,10 @@ fn receive_into(
         }
     };
     let objects = take_descriptors(&header)?;
-    if header.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
+    if header.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(Errno::EMFILE.into()); // there was no room for what came along
+    }
+    if header.msg_flags & libc::MSG_TRUNC != 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut short"));
     }
     // SAFETY: the kernel wrote this many bytes, no more than were reserved.

@@ -113,3 +113,15 @@ pub(crate) fn ignored() -> u64 {
         .filter(|signal| disposition(*signal) == Disposition::Ignored)
         .fold(0, |mask, signal| mask | bit(signal))
 }
+
+/// Does something that may pass the limit on the size of files, which then is an error and not the end of the process.
+pub(crate) fn without_file_size_signal<T>(action: impl FnOnce() -> T) -> T {
+    let before = replace_mask(mask() | bit(libc::SIGXFSZ));
+    let result = action();
+    let signal = set_of(bit(libc::SIGXFSZ));
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the set and the time are valid for reading; no information is asked for. Takes the signal if it came.
+    unsafe { libc::sigtimedwait(&raw const signal, std::ptr::null_mut(), &raw const at_once) };
+    restore_mask(&before);
+    result
+}
