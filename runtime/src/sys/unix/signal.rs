@@ -115,6 +115,7 @@ pub(crate) fn ignored() -> u64 {
 }
 
 /// Does something that may pass the limit on the size of files, which then is an error and not the end of the process.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn without_file_size_signal<T>(action: impl FnOnce() -> T) -> T {
     let before = replace_mask(mask() | bit(libc::SIGXFSZ));
     let result = action();
