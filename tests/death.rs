@@ -84,6 +84,21 @@ fn a_killed_forkserver_harms_no_running_child_and_is_replaced() {
 }
 
 #[test]
+fn a_killed_forkserver_is_no_zombie_even_if_nothing_is_started_after_it() {
+    let _dog = watchdog();
+    let mut root = fixture(&["on-command"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut commands = root.stdin.take().expect("piped");
+    writeln!(commands, "forkserver").expect("it reads");
+    let server = || children_of(root.id()).into_iter().find(|seen| seen.title == "offspring-fork");
+    until("the server is there", || server().is_some());
+    let server = server().expect("it is there");
+    kill(server.pid);
+    until("it is reaped", || offspring_tests::look(server.pid).is_none());
+    drop(commands);
+    assert!(root.wait().expect("it ends").success());
+}
+
+#[test]
 fn a_copy_of_a_killed_parent_does_not_keep_its_children_alive() {
     let _dog = watchdog();
     let mut root = fixture(&["lingering-copy"]).spawn().expect("it starts");

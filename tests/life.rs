@@ -257,3 +257,21 @@ fn exit_hooks_run_at_an_exit_in_run_too() {
     assert_eq!(std::io::read_to_string(child.stdout().unwrap()).unwrap(), "hook\n");
     assert_eq!(child.wait().unwrap().exitcode(), 4);
 }
+
+#[test]
+fn copies_within_a_child_do_not_speak_for_it() {
+    let _dog = watchdog();
+    let done = finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["copies-within"]));
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "original\ntrue\n"), "{}", done.stderr);
+}
+
+#[test]
+fn a_process_that_is_ending_starts_no_others_and_ends() {
+    let _dog = watchdog();
+    for method in ["forkserver", "spawn"] {
+        let mut command = program(env!("CARGO_BIN_EXE_fixture"), &["busy-end"]);
+        let done = finish(command.env("OFFSPRING_START_METHOD", method));
+        assert_eq!(done.code, Some(0), "{method}: {}", done.stderr);
+        assert_eq!(done.stdout, "this process is ending, and starts no others\n", "{method}");
+    }
+}

@@ -56,6 +56,13 @@ fn running_out_of_descriptors_is_an_error_that_says_so() {
 }
 
 #[test]
+fn a_result_larger_than_a_file_may_be_is_an_error_and_not_a_death() {
+    let _dog = watchdog();
+    let done = finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["small-files"]));
+    assert!(done.stdout.contains("cannot hand over 100003 bytes: File too large"), "{done:?}");
+}
+
+#[test]
 fn a_parent_with_many_threads_and_a_large_heap_starts_children() {
     let _dog = watchdog();
     let done = finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["heavy"]));

@@ -133,3 +133,19 @@ fn spares_are_fresh_when_they_are_used() {
     }
     offspring::set_spares(0);
 }
+
+#[offspring::test]
+fn waits_that_time_out_together_leave_the_watcher_at_work() {
+    let _dog = watchdog();
+    let child = offspring::spawn(forever, ()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert!(child.wait_timeout(Duration::from_millis(30)).unwrap().is_none()));
+        }
+    });
+    // Nobody but the watcher can wake this.
+    let quick = offspring::spawn(|| std::thread::sleep(Duration::from_millis(100)), ()).unwrap();
+    block_on(quick.into_future()).unwrap();
+    child.kill().unwrap();
+    assert!(block_on(async { (&child).await }).is_err());
+}

@@ -99,6 +99,13 @@ mod system {
         assert_eq!(refused, 0);
     }
 
+    /// Limits the size of files.
+    pub(super) fn limit_files(bytes: u64) {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+        // SAFETY: the limit is valid for reading.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+    }
+
     pub(super) fn close(fd: i32) {
         // SAFETY: the descriptor is a standard stream, which nothing here owns.
         unsafe { libc::close(fd) };
@@ -357,6 +364,65 @@ fn raw_fork() {
     }
 }
 
+/// A panic that cannot unwind.
+extern "C" fn gives_up() {
+    panic!("in a grandchild");
+}
+
+fn gives_up_in_c() {
+    gives_up();
+}
+
+/// Copies that `run` makes by a raw fork do not answer for it, and panics of processes that were made by the fork method are
+/// not taken for their parent's.
+fn copies_within() {
+    #![allow(unsafe_code)]
+    let returns_twice = || {
+        // SAFETY: this process has one thread.
+        match unsafe { offspring::fork() }.expect("fork") {
+            offspring::Fork::Child => "copy".to_owned(),
+            offspring::Fork::Parent(pid) => {
+                offspring::waitpid(pid, true).expect("it is a child");
+                "original".to_owned()
+            }
+        }
+    };
+    let answer = offspring::spawn(returns_twice, ()).expect("it starts").join().expect("it ends well");
+    say(format_args!("{answer}"));
+
+    let middle = || {
+        let grandchild =
+            offspring::target(gives_up_in_c, ()).start_method(StartMethod::Fork).start().expect("fork");
+        grandchild.join().expect_err("it aborts").to_string()
+    };
+    let told = offspring::spawn(middle, ()).expect("it starts").join().expect("the middle ends well");
+    say(format_args!("{}", told.contains("panicked: in a grandchild")));
+}
+
+/// The end of this process while another thread goes on starting children.
+fn busy_end() {
+    std::thread::spawn(|| {
+        loop {
+            match offspring::spawn(|| std::thread::sleep(Duration::from_millis(20)), ()) {
+                Ok(_) => {}
+                Err(error) => {
+                    say(format_args!("{error}"));
+                    return;
+                }
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(100));
+}
+
+/// A result that is larger than a file may be.
+fn small_files() {
+    offspring::spawn(|| (), ()).expect("it starts").join().expect("it ends well");
+    system::limit_files(4096);
+    let large = offspring::spawn(|| "x".repeat(100_000), ()).expect("it starts").join();
+    say(format_args!("{}", large.expect_err("it cannot be handed over")));
+}
+
 /// A copy of this process lives on when this process is killed; its child must not.
 fn lingering_copy() {
     #![allow(unsafe_code)]
@@ -395,6 +461,9 @@ fn main_modes(mode: &str, argument: &str) {
         "drop-privileges" => drop_privileges(),
         "forks" => forks(),
         "raw-fork" => raw_fork(),
+        "copies-within" => copies_within(),
+        "busy-end" => busy_end(),
+        "small-files" => small_files(),
         "ignored-sigchld" => {
             system::ignore(libc::SIGCHLD);
             sequence(count());
