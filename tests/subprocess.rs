@@ -239,22 +239,41 @@ fn what_a_process_class_started_by_other_means_dies_with_the_parent() {
 }
 
 #[offspring::test]
-fn what_a_program_leaves_behind_ends_with_it_unless_it_is_detached() {
+fn a_time_out_ends_what_a_program_has_left_at_its_pipe() {
     let _dog = watchdog();
+    // The shell ends at once; the sleeper holds the pipe.
     let script =
         Command::new("sh").args(["-c", "sleep 1000 & echo $!"]).stdin(Stdio::null()).capture_output();
-    // The sleeper holds the pipe: that this returns at all says that it was ended.
-    let done = script.run().unwrap();
-    let sleeper: u32 = String::from_utf8(done.stdout).unwrap().trim().parse().unwrap();
+    let error = script.timeout(Duration::from_millis(300)).run().unwrap_err();
+    let SubprocessError::TimedOut { stdout, .. } = error else { panic!("{error}") };
+    let sleeper: u32 = String::from_utf8(stdout).unwrap().trim().parse().unwrap();
     until("it is gone", || !runs(sleeper));
+}
 
-    let script = Command::new("sh").args(["-c", "sleep 1000 >&- & echo $!"]).stdin(Stdio::null()).detached();
-    let done = script.stdout(Stdio::piped()).run().unwrap();
-    let sleeper: u32 = String::from_utf8(done.stdout).unwrap().trim().parse().unwrap();
-    // Every other program that ends meanwhile must leave it alone.
-    subprocess::check_call(["true"]).unwrap();
-    assert!(runs(sleeper));
-    subprocess::check_call(["kill".to_owned(), sleeper.to_string()]).unwrap();
+fn leave_sleepers_behind() {
+    let script = |detached: bool| {
+        let command = Command::new("sh").args(["-c", "sleep 1000 >&- & echo $!"]).stdin(Stdio::null());
+        let command = if detached { command.detached() } else { command };
+        let done = command.stdout(Stdio::piped()).run().expect("it ends");
+        String::from_utf8(done.stdout).expect("a number").trim().to_owned()
+    };
+    println!("{}", script(false));
+    println!("{}", script(true));
+    std::thread::park();
+}
+
+#[offspring::test]
+fn what_a_program_leaves_behind_dies_with_the_parent_unless_it_was_detached() {
+    let _dog = watchdog();
+    let parent = offspring::target(leave_sleepers_behind, ()).stdout(Stdio::piped()).start().unwrap();
+    let output = std::io::BufReader::new(parent.stdout().unwrap());
+    let pids: Vec<u32> =
+        std::io::BufRead::lines(output).take(2).map(|line| line.unwrap().parse().unwrap()).collect();
+    assert!(pids.iter().all(|pid| runs(*pid)), "{pids:?}");
+    parent.kill().unwrap();
+    until("the one is gone", || !runs(pids[0]));
+    assert!(runs(pids[1]));
+    subprocess::check_call(["kill".to_owned(), pids[1].to_string()]).unwrap();
 }
 
 #[offspring::test]

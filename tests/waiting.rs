@@ -149,3 +149,19 @@ fn waits_that_time_out_together_leave_the_watcher_at_work() {
     child.kill().unwrap();
     assert!(block_on(async { (&child).await }).is_err());
 }
+
+#[offspring::test]
+fn no_child_is_killed_by_its_own_order() {
+    let _dog = watchdog();
+    // The lifeline must not take the order that has just been read for the parent's end.
+    for method in [StartMethod::ForkServer, StartMethod::Spawn] {
+        for spares in [0, 3] {
+            offspring::set_spares(spares);
+            for number in 0..400_u32 {
+                let child = offspring::target(|n: u32| n, (number,)).start_method(method).start().unwrap();
+                assert_eq!(child.join().unwrap(), number, "{method}, {spares} spares");
+            }
+        }
+    }
+    offspring::set_spares(0);
+}

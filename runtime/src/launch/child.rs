@@ -58,17 +58,12 @@ pub(crate) fn rehearse() {
 /// Lives the life of a child: never returns.
 pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Object>) -> ! {
     let channel = link::connect(channel);
-    let (target, detached, own_group) = (life.target.clone(), life.detached, life.own_group);
+    let target = life.target.clone();
     let runner = settle(life, objects).and_then(|()| find(&target));
     let runner = match runner {
         Ok(runner) => runner,
         Err(failure) => refuse(&channel, failure),
     };
-    if !detached {
-        if let Err(error) = lifeline::arm(&channel, own_group) {
-            refuse(&channel, Failure::Setup(format!("cannot arm the lifeline: {error}")));
-        }
-    }
     panic::watch();
     let me = std::process::id();
     let outcome = catch_unwind(AssertUnwindSafe(|| runner(payload)));
@@ -124,6 +119,10 @@ fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<()> {
         if let (Some(ambient), Some(server)) = (&adopt.ambient, SERVER.get()) {
             ambient.adopt(server);
         }
+    }
+    if !life.detached {
+        let end = objects.next().ok_or(io::ErrorKind::InvalidData)?;
+        lifeline::arm(&end, life.own_group)?;
     }
     link::attach(objects.collect());
     Ok(())

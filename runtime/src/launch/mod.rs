@@ -55,6 +55,7 @@ pub(crate) use fork::count_thread;
 /// In a copy of this process: neither its server nor its threads are there.
 pub(crate) fn forget() {
     forkserver::forget();
+    crate::sys::lifeline::forget();
     fork::forget_threads();
 }
 

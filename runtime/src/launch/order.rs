@@ -40,7 +40,8 @@ pub(crate) struct Life {
     /// The objects of the message begin with the standard streams: these are open, the others closed. `None`: keep
     /// those that are there.
     pub(crate) standard: Option<[bool; 3]>,
-    /// The next object is the directory to begin in; those behind it are attached to the value.
+    /// The next object is the directory to begin in. Then comes the lifeline, unless it is detached; those behind it are
+    /// attached to the value.
     pub(crate) directory: bool,
     /// What a process that is cloned from the forkserver has to take on; others have inherited it.
     pub(crate) adopt: Option<Adopt>,

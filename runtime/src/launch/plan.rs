@@ -12,7 +12,7 @@ use super::order::{Adopt, Life, Order, Role, Target};
 use crate::sys::channel::{Channel, Message};
 use crate::sys::exec::Group;
 use crate::sys::process::{Handle, Signal};
-use crate::sys::{Borrowed, Object, ambient, borrow, image, poller};
+use crate::sys::{Borrowed, Object, ambient, borrow, image, lifeline, poller};
 use crate::wire::envelope;
 
 /// A process to be.
@@ -157,8 +157,13 @@ impl Plan<'_> {
             directory: directory.is_some(),
             adopt,
         };
+        let lifeline = (!self.detached).then(lifeline::end).transpose();
+        let lifeline = lifeline.map_err(StartError::system("make the lifeline"))?;
         let surroundings = standard.into_iter().flatten().flatten().chain(directory);
-        let objects: Vec<Borrowed<'_>> = surroundings.chain(self.attachments.iter().map(borrow)).collect();
+        let objects: Vec<Borrowed<'_>> = surroundings
+            .chain(lifeline.as_deref().map(borrow))
+            .chain(self.attachments.iter().map(borrow))
+            .collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
         match envelope::send(channel, &order, self.payload, &objects) {
             Err(error) if super::child::is_gone(&error) => Ok(()),

@@ -3,8 +3,8 @@
 //! What Python's `subprocess` has, over [`std::process::Command`]: a program is started as a process of this library, which then
 //! becomes the program. So it is made as cheaply from a process with a large heap as from a small one, it dies when its parent
 //! dies, however that dies (unless [detached](Command::detached)), it can be waited for together with process classes, and
-//! [`terminate_tree`](Popen::terminate_tree) takes its descendants along. What it leaves running in its process group ends
-//! with it: a program that is to leave something behind is started [detached](Command::detached).
+//! [`terminate_tree`](Popen::terminate_tree) takes its descendants along. What it leaves running in its process group lives no
+//! longer than this process either.
 //!
 //! ```
 //! use offspring::subprocess;

@@ -28,13 +28,8 @@ impl Run for Program {
     /// Becomes the program. The attachment is a pipe that closes when it has, and carries the error number if it cannot.
     fn run(self) {
         let mut attachments = link::take_attachments().into_iter();
-        let error = match link::current() {
-            Some(link) if !self.detached => match lifeline::keep_over_exec(&link) {
-                Ok(()) => self.execute(),
-                Err(error) => error,
-            },
-            _ => self.execute(),
-        };
+        let kept = if self.detached { Ok(()) } else { lifeline::keep_over_exec() };
+        let error = kept.map_or_else(|error| error, |()| self.execute());
         if let Some(report) = attachments.next() {
             let number = error.raw_os_error().unwrap_or_default();
             let _starter_gone = std::fs::File::from(report).write_all(&number.to_le_bytes());
