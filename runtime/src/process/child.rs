@@ -72,7 +72,7 @@ impl<T> Child<T> {
     pub fn exit_status(&self) -> Option<ExitStatus> {
         let status = self.record.poll().ok().flatten();
         if status.is_some() {
-            children::remove(&self.record);
+            self.let_go();
         }
         status
     }
@@ -104,13 +104,20 @@ impl<T> Child<T> {
         self.wait_until(poller::deadline(Some(timeout)))
     }
 
+    /// The process has ended: nobody but this handle needs to know of it any more.
+    fn let_go(&self) {
+        children::remove(&self.record);
+        // What cannot be taken back the watcher will see, and drop, in time.
+        let _later = watcher::unwatch(&self.record);
+    }
+
     fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<ExitStatus>, JoinError> {
         if !self.record.is_ours() {
             return Err(JoinError::NotAChild { name: self.name().into(), pid: self.pid() });
         }
         let refused = |error| self.record.wait_error(error);
         if let Some(status) = self.record.poll().map_err(refused)? {
-            children::remove(&self.record);
+            self.let_go();
             return Ok(Some(status));
         }
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -121,7 +128,7 @@ impl<T> Child<T> {
         forkserver::refill();
         let status = self.record.wait(deadline).map_err(refused)?;
         if status.is_some() {
-            children::remove(&self.record);
+            self.let_go();
         } else {
             watcher::watch(&self.record).map_err(refused)?;
         }

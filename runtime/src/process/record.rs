@@ -19,7 +19,7 @@ use crate::sys::{ExitStatus, poller};
 use crate::wire::envelope;
 
 /// How long a child takes that does little.
-static SHORT_LIFE: Spin = Spin::new(Duration::from_micros(100));
+static SHORT_LIFE: Spin = Spin::new(Duration::from_micros(200));
 
 /// A child that is older than this is no such child.
 const YOUNG: Duration = Duration::from_micros(200);
