@@ -25,6 +25,12 @@ pub(crate) fn remember_server() -> &'static Ambient {
     SERVER.get_or_init(|| ambient::capture().ambient)
 }
 
+/// In the forkserver: does once what each clone of it would have to do, and pay for with copies of memory.
+pub(crate) fn prepare_clones() {
+    panic::watch();
+    drop(io::stdout()); // makes its buffer
+}
+
 /// Goes through the motions of a life, so that a process that was just cloned takes its page faults, which cost it more than
 /// all its system calls, before anybody waits for it.
 pub(crate) fn rehearse() {

@@ -25,13 +25,6 @@ struct Hooks {
 static HOOKS: Mutex<Hooks> = Mutex::new(Hooks { owner: 0, users: Vec::new(), rules: None });
 
 fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
-    static REGISTERED: Once = Once::new();
-    // Before the lock is taken, and so before a fork could copy it locked: the hook of the C library does nothing in a
-    // process that has nothing to do.
-    REGISTERED.call_once(|| {
-        let registered = runtime::at_exit(at_exit_of_c);
-        debug_assert!(registered.is_ok(), "atexit: out of memory");
-    });
     let _no_fork_meanwhile = fork::enter();
     let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
     let me = std::process::id();
@@ -42,6 +35,15 @@ fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
         hooks.owner = me;
     }
     action(&mut hooks)
+}
+
+/// Has the C library run the hooks at `exit(3)`. In a process that has none that does nothing.
+fn register() {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        let registered = runtime::at_exit(at_exit_of_c);
+        debug_assert!(registered.is_ok(), "atexit: out of memory");
+    });
 }
 
 /// Has something done when this process ends of itself, after `run` or `main` or by [`std::process::exit`]; what was
@@ -68,11 +70,13 @@ fn with<T>(action: impl FnOnce(&mut Hooks) -> T) -> T {
 /// ```
 #[doc(alias = "atexit")]
 pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
+    register();
     with(|hooks| hooks.users.push(Box::new(hook)));
 }
 
 /// Registers the library's own rules for this process.
 pub(crate) fn register_rules(rules: fn()) {
+    register();
     with(|hooks| hooks.rules = Some(rules));
 }
 

@@ -62,6 +62,7 @@ fn prepare(mut objects: Vec<Object>) -> std::io::Result<(Zygote, Slots)> {
     let slots = Slots::map(&births)?;
     slots.keep_from_clones()?;
     process::set_title("offspring-fork");
+    child::prepare_clones();
     // The server holds none of the starter's streams, nor its directory: others may wait for their end.
     ambient::enter(&ambient::directory("/".as_ref())?)?;
     let null = ambient::null_device()?;
