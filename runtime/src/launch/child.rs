@@ -147,18 +147,13 @@ fn find(target: &Target) -> Result<Runner, Failure> {
 /// Says something to the parent. One that is gone, or has dropped the handle, has no use for it.
 fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
     if let Err(error) = envelope::send(channel, report, payload, &[]) {
-        if !is_gone(&error) {
+        if !envelope::is_gone(&error) {
             // Out of memory or descriptors for a large output: what can be said in few bytes is said.
             let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", payload.len()));
             let _nothing_more_can_be_done = envelope::send(channel, &Report::Failed(failure), &[], &[]);
             leave::now(BOOT_FAILURE)
         }
     }
-}
-
-/// Whether an error of a channel says that the peer is gone.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Says why there is no output, and exits.

@@ -53,8 +53,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
             };
             let newborn = Newborn::new(handle);
             plan.give_order(&channel, handover)?;
-            let handle = newborn.keep();
-            Ok(Launched { handle, channel, early: Vec::new(), ready: true })
+            Ok(Launched { newborn, channel, early: Vec::new(), ready: true })
         }
     }
 }

@@ -60,6 +60,10 @@ impl Newborn {
         Self(Some(handle))
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_some_and(Handle::has_ended)
+    }
+
     /// Nothing can fail any more.
     pub(crate) fn keep(mut self) -> Handle {
         self.0.take().expect("it is taken once, here")
@@ -84,7 +88,7 @@ pub(crate) fn end(handle: &Handle) {
 /// A process that was made and has its order.
 #[derive(Debug)]
 pub(crate) struct Launched {
-    pub(crate) handle: Handle,
+    pub(crate) newborn: Newborn,
     pub(crate) channel: Channel,
     /// What it said before it was known to exist.
     pub(crate) early: Vec<Message>,
@@ -166,7 +170,7 @@ impl Plan<'_> {
             .collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
         match envelope::send(channel, &order, self.payload, &objects) {
-            Err(error) if super::child::is_gone(&error) => Ok(()),
+            Err(error) if envelope::is_gone(&error) => Ok(()),
             sent => sent.map_err(StartError::system("hand the arguments over")),
         }
     }

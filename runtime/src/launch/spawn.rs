@@ -23,7 +23,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         standard[1] = Some(borrow(&null));
     }
     let boot = Boot::new(plan.environment.resolve())?;
-    let newborn = boot.execute(|environment, object| Exec {
+    let handle = boot.execute(|environment, object| Exec {
         arguments: &reentry.arguments,
         environment,
         standard,
@@ -31,10 +31,9 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         directory: directory.as_ref().map(borrow),
         group: plan.group(),
     })?;
-    let newborn = Newborn::new(newborn);
+    let newborn = Newborn::new(handle);
     plan.give_order(&boot.channel, handover)?;
-    let handle = newborn.keep();
-    Ok(Launched { handle, channel: boot.channel, early: Vec::new(), ready: false })
+    Ok(Launched { newborn, channel: boot.channel, early: Vec::new(), ready: false })
 }
 
 /// A channel to a process that is about to be executed, and the environment by which it finds its end.

@@ -15,7 +15,6 @@ use super::wait::{Sentinel, Waitable};
 use super::{children, tree, watcher};
 use crate::launch::forkserver;
 use crate::launch::order::Report;
-use crate::sys::channel::Message;
 use crate::sys::process::Signal;
 use crate::sys::{ExitStatus, poller};
 use crate::wire::codec::{Codec, Wire};
@@ -241,23 +240,16 @@ impl<T: DeserializeOwned> Child<T> {
             Some(Outcome::Silent) => Err(JoinError::Ended { name, pid, status }),
             Some(Outcome::NotBooted(reason)) => Err(JoinError::Boot { name, pid, reason }),
             Some(Outcome::Unreadable(error)) => Err(lost(name, &error)),
-            Some(Outcome::Answered(message)) => Self::open(message, name, pid, status),
-        }
-    }
-
-    fn open(message: Message, name: String, pid: u32, status: ExitStatus) -> Result<T, JoinError> {
-        let lost =
-            |name, error: &dyn fmt::Display| JoinError::Output { name, pid, reason: error.to_string() };
-        let opened = match envelope::open::<Report>(message) {
-            Ok(opened) => opened,
-            Err(error) => return Err(lost(name, &error)),
-        };
-        match opened.header {
-            Report::Done => Wire::decode(&opened.payload).map_err(|error| lost(name, &error)),
-            Report::Failed(failure) => Err(JoinError::of_failure(name, pid, failure, status)),
-            Report::Ready | Report::Born(_) | Report::NotBorn(_) => {
-                Err(JoinError::Ended { name, pid, status })
-            }
+            Some(Outcome::Answered(message)) => match envelope::open::<Report>(message) {
+                Err(error) => Err(lost(name, &error)),
+                Ok(opened) => match opened.header {
+                    Report::Done => Wire::decode(&opened.payload).map_err(|error| lost(name, &error)),
+                    Report::Failed(failure) => Err(JoinError::of_failure(name, pid, failure, status)),
+                    Report::Ready | Report::Born(_) | Report::NotBorn(_) => {
+                        Err(JoinError::Ended { name, pid, status })
+                    }
+                },
+            },
         }
     }
 }

@@ -49,10 +49,8 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let child = self.child.as_ref();
         let record = child.record();
-        if !record.is_ours() {
-            return Poll::Ready(child.try_join().and_then(|output| output.ok_or_else(|| not_ours(child))));
-        }
-        if record.wake_at_end(context.waker()).is_some() {
+        // A child of another process's is no more waited for than one that has ended.
+        if !record.is_ours() || record.wake_at_end(context.waker()).is_some() {
             return Poll::Ready(child.join());
         }
         match watcher::hurry(record) {
@@ -60,10 +58,6 @@ where
             Err(error) => Poll::Ready(Err(record.wait_error(error))),
         }
     }
-}
-
-fn not_ours<T>(child: &Child<T>) -> JoinError {
-    JoinError::NotAChild { name: child.name().into(), pid: child.pid() }
 }
 
 impl<T> AsRef<Self> for Child<T> {

@@ -89,7 +89,8 @@ impl Record {
         launched: Launched,
         streams: Streams,
     ) -> Self {
-        let Launched { handle, channel, early, ready } = launched;
+        let Launched { newborn, channel, early, ready } = launched;
+        let handle = newborn.keep();
         let boot = if ready || !early.is_empty() {
             Boot::Passed
         } else {
@@ -272,19 +273,17 @@ impl Running {
         if let Err(error) = self.listen() {
             return Outcome::Unreadable(error);
         }
-        let mut outcome = match self.boot {
+        match self.said.pop() {
+            // It is opened by who takes it: it may be large.
+            Some(message) if is_answer(&message) => return Outcome::Answered(message),
+            _ => {}
+        }
+        match self.boot {
             Boot::Passed => Outcome::Silent,
             Boot::Missed => Outcome::NotBooted(BootError::TimedOut(boot_timeout())),
             Boot::Until(_) if signalled && status.signal().is_some() => Outcome::Silent,
             Boot::Until(_) => Outcome::NotBooted(BootError::Ended(status)),
-        };
-        for message in self.said.drain(..) {
-            // What the child answered is opened by who takes it: it may be large.
-            if is_answer(&message) {
-                outcome = Outcome::Answered(message);
-            }
         }
-        outcome
     }
 }
 

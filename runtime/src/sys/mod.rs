@@ -28,6 +28,8 @@
 mod conjure;
 mod deadline;
 mod environment;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) mod no_zygote;
 pub(crate) mod spin;
 mod status;
 #[cfg(unix)]
@@ -51,8 +53,12 @@ mod platform;
 #[path = "windows/mod.rs"]
 mod platform;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use no_zygote as zygote;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use platform::zygote;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, image, lifeline, poller,
-    process, runtime, tree, zygote,
+    process, runtime, tree,
 };
 pub use status::ExitStatus;

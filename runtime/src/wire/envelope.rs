@@ -55,6 +55,11 @@ pub(crate) fn send<H: Serialize>(
     channel.send(&[&[OUT_OF_LINE]], &objects)
 }
 
+/// Whether an error of a channel says that the peer is gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
 /// The bytes of a message without payload that is sent later by other means than [`send`].
 pub(crate) fn inline<H: Serialize>(header: &H) -> io::Result<Vec<u8>> {
     let mut bytes = vec![INLINE];

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::connection::{Birth, Purpose, Request, Server};
+use super::connection::{Birth, Purpose, Server};
 use super::spares;
 use crate::launch::StartError;
 use crate::launch::order::Adopt;
@@ -91,12 +91,14 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
         };
         if let Some((channel, newborn)) = take_spare(&server) {
             hand_over(&channel)?;
-            return Ok(Some(launched(newborn, channel, Vec::new())));
+            return Ok(Some(Launched { newborn, channel, early: Vec::new(), ready: true }));
         }
         let (request, theirs) = server.prepare()?;
         hand_over(&request.channel)?;
         match server.make_child(&request, theirs, Purpose::Now)? {
-            Birth::Born(newborn, early) => return Ok(Some(launched(newborn, request.channel, early))),
+            Birth::Born(newborn, early) => {
+                return Ok(Some(Launched { newborn, channel: request.channel, early, ready: true }));
+            }
             Birth::Refused(source) => {
                 return Err(StartError::System { what: "make another process", source });
             }
@@ -104,10 +106,6 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
         }
     }
     Err(StartError::ForkServer { attempts: ATTEMPTS })
-}
-
-fn launched(newborn: Newborn, channel: Channel, early: Vec<crate::sys::channel::Message>) -> Launched {
-    Launched { handle: newborn.keep(), channel, early, ready: true }
 }
 
 /// The server of this process; a new one if there is none, it has ended, or its rights are not the caller's.
@@ -151,12 +149,9 @@ fn take_spare(server: &Server) -> Option<(Channel, Newborn)> {
     let wanted = spares::wanted();
     while let Some(spare) = server.next_spare(wanted) {
         let Ok(Birth::Born(newborn, _)) = server.wait_for(&spare) else { continue };
-        let handle = newborn.keep();
-        let Request { channel, .. } = spare;
-        if !handle.has_ended() {
-            return Some((channel, Newborn::new(handle)));
+        if !newborn.has_ended() {
+            return Some((spare.channel, newborn));
         }
-        state().strays.push(handle);
     }
     None
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::launch::child::is_gone;
 use crate::launch::error::{BootError, boot_timeout};
 use crate::launch::order::{Failure, Order, Report, Role};
 use crate::launch::plan::{Newborn, end};
@@ -109,7 +108,7 @@ impl Server {
         drop(theirs); // from here on only the server holds it
         let order = Order { build: image::build_id().to_vec(), role: Role::ForkServer };
         match envelope::send(&control, &order, &[], &[borrow(&births)]) {
-            Err(error) if !is_gone(&error) => return Err(refused()(error)),
+            Err(error) if !envelope::is_gone(&error) => return Err(refused()(error)),
             _ => {} // one that has died already is heard of next
         }
         let ambient = match first_words(&control, &handle).map_err(StartError::Boot)? {
@@ -154,7 +153,7 @@ impl Server {
         let asked = self.control.send(&[&[low, high, purpose as u8]], &[borrow(&theirs)]);
         drop(theirs); // from here on only the child holds it, and the request until it is made
         match asked {
-            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) if envelope::is_gone(&error) => Ok(false),
             asked => asked.map(|()| true),
         }
     }

@@ -10,7 +10,6 @@ pub(crate) mod lifeline;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod tree;
-pub(crate) mod zygote;
 
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::runtime;

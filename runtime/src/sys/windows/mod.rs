@@ -11,7 +11,6 @@ pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod runtime;
 pub(crate) mod tree;
-pub(crate) mod zygote;
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::windows::io::OwnedHandle;

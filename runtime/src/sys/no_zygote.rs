@@ -1,10 +1,11 @@
-//! Makes siblings by cloning: Windows has no clone, so there is no forkserver here, and these types have no values.
+//! Makes siblings by cloning: only Linux can make a process whose parent is another (`CLONE_PARENT`). Elsewhere there is no
+//! forkserver, and these types have no values.
 
 use std::io;
 
-use super::process::Handle;
-use super::{Borrowed, Object};
-use crate::sys::unsupported::unsupported;
+use super::platform::process::Handle;
+use super::platform::{Borrowed, Object};
+use super::unsupported::unsupported;
 
 /// Whether this system has a forkserver.
 pub(crate) const SUPPORTED: bool = false;
