@@ -45,11 +45,12 @@ pub(crate) struct Member {
     started: u64,
 }
 
-/// The living descendants of `root` and the members of the process group that it leads, if `leads_group` says that it
-/// leads one, without itself and without those in `known`.
+/// The living descendants of `root` and the members of the process groups that it (if `leads_group` says that it leads
+/// one) and its descendants lead, without itself and without those in `known`.
 ///
 /// Of a root that has been `reaped` only the group is left, and only until another process has its number. Members of
-/// `known` count as ancestors too.
+/// `known` count as ancestors too. The group of a descendant that is dead but not reaped still counts: no other can have
+/// that number.
 pub(crate) fn members(
     root: u32,
     leads_group: bool,
@@ -70,8 +71,10 @@ pub(crate) fn members(
         let fresh: Vec<i32> = seen
             .iter()
             .filter(|(pid, process)| {
-                let related = family.contains(&process.parent) || (leads_group && process.group == root);
-                related && !process.zombie && !family.contains(pid)
+                let related = family.contains(&process.parent)
+                    || family.contains(&process.group)
+                    || (leads_group && process.group == root);
+                related && !family.contains(pid)
             })
             .map(|(pid, _)| *pid)
             .collect();
@@ -80,6 +83,9 @@ pub(crate) fn members(
         }
         for pid in fresh {
             family.push(pid);
+            if seen[&pid].zombie {
+                continue;
+            }
             // Between the look and the handle the number may have changed hands: look again.
             let handle = match Handle::open(pid as u32) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
