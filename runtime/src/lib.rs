@@ -123,8 +123,10 @@ pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, Run, Sentinel,
     Stdio, Waitable, active_children, cpu_count, current, parent, spawn, target, wait,
 };
-pub use sys::ExitStatus;
 pub use sys::fork::{Fork, fork, waitpid};
+pub use sys::{Attachable, ExitStatus, Shareable};
+pub use wire::attachment::{self, Attachment};
+pub use wire::bytes::{self, Bytes};
 
 /// What the macros' expansions name. Not public API.
 #[doc(hidden)]

@@ -13,6 +13,7 @@ use crate::sys::ambient::{self, Ambient};
 use crate::sys::channel::{Channel, Received};
 use crate::sys::{Object, borrow, image, lifeline, process, runtime};
 use crate::wire::envelope;
+use crate::wire::parcel::{Beside, Parcel};
 
 /// The exit code after a panic: Rust's own.
 const PANICKED: i32 = 101;
@@ -49,30 +50,33 @@ pub(crate) fn rehearse() {
     };
     let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
     let played = Channel::pair().and_then(|(ours, theirs)| {
-        envelope::send(&ours, &order, &[0], &[borrow(&theirs)])?;
+        envelope::send(&ours, &order, &Parcel::default(), &[borrow(&theirs)])?;
         let Received::Message(message) = Channel::from_object(theirs)?.receive()? else { return Ok(()) };
         let opened = envelope::open::<Order>(message)?;
         if let Role::Process(life) = opened.header.role {
             let _no_such_class = find(&life.target);
         }
-        envelope::send(&ours, &Report::Done, &[0], &[])
+        envelope::send(&ours, &Report::Done, &Parcel::default(), &[])
     });
     let _nobody_watches = played.is_err();
     process::set_title("offspring-spare");
 }
 
 /// Lives the life of a child: never returns.
-pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Object>) -> ! {
+pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], mut beside: Beside) -> ! {
     let channel = link::connect(channel);
     let target = life.target.clone();
-    let runner = settle(life, objects).and_then(|()| find(&target));
-    let runner = match runner {
-        Ok(runner) => runner,
+    let settled = settle(life, std::mem::take(&mut beside.objects));
+    let runner = match settled.and_then(|objects| Ok((find(&target)?, objects))) {
+        Ok((runner, objects)) => {
+            beside.objects = objects;
+            runner
+        }
         Err(failure) => refuse(&channel, failure),
     };
     panic::watch();
     let me = std::process::id();
-    let outcome = catch_unwind(AssertUnwindSafe(|| runner(payload)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| runner(payload, beside)));
     if std::process::id() != me {
         // A copy that `run` made by a fork of its own, and let return: it is not the one that was asked.
         runtime::exit_now(BOOT_FAILURE);
@@ -86,30 +90,30 @@ pub(crate) fn live(channel: Channel, life: Life, payload: &[u8], objects: Vec<Ob
         Err(cause) => {
             let panic = panic::last(cause.as_ref());
             panic::drop_quietly(cause);
-            answer(&channel, &Report::Failed(Failure::Panicked(panic)), &[]);
+            answer(&channel, &Report::Failed(Failure::Panicked(panic)), &Parcel::default());
             leave::now(PANICKED)
         }
     }
 }
 
-/// Makes this process what its starter wants it to be.
-fn settle(life: Life, objects: Vec<Object>) -> Result<(), Failure> {
+/// Makes this process what its starter wants it to be: the objects that belong to the value.
+fn settle(life: Life, objects: Vec<Object>) -> Result<Vec<Object>, Failure> {
     // One that was cloned or forked has not passed an exec that separated it; for others this is no change.
     if life.own_group || life.detached {
         ambient::separate(life.detached);
     }
-    take_on(&life, objects).map_err(|error| Failure::Setup(error.to_string()))?;
+    let attached = take_on(&life, objects).map_err(|error| Failure::Setup(error.to_string()))?;
     if life.own_group && ambient::standard(0).is_some_and(ambient::is_terminal) {
         ambient::refuse_terminal_stops();
     }
     process::set_title(&life.identity.name);
     method::inherit(life.start_method);
     identity::assume(life.identity);
-    Ok(())
+    Ok(attached)
 }
 
-/// Takes on the starter's surroundings as far as this process has not inherited them.
-fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<()> {
+/// Takes on the starter's surroundings as far as this process has not inherited them: the objects that are no part of them.
+fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<Vec<Object>> {
     let mut objects = objects.into_iter();
     if let Some(open) = life.standard {
         ambient::install_standard(open.map(|open| open.then(|| objects.next()).flatten()))?;
@@ -130,8 +134,7 @@ fn take_on(life: &Life, objects: Vec<Object>) -> io::Result<()> {
         let end = objects.next().ok_or(io::ErrorKind::InvalidData)?;
         lifeline::arm(&end, life.own_group)?;
     }
-    link::attach(objects.collect());
-    Ok(())
+    Ok(objects.collect())
 }
 
 fn find(target: &Target) -> Result<Runner, Failure> {
@@ -145,12 +148,13 @@ fn find(target: &Target) -> Result<Runner, Failure> {
 }
 
 /// Says something to the parent. One that is gone, or has dropped the handle, has no use for it.
-fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
-    if let Err(error) = envelope::send(channel, report, payload, &[]) {
+fn answer(channel: &Channel, report: &Report, parcel: &Parcel) {
+    if let Err(error) = envelope::send(channel, report, parcel, &[]) {
         if !envelope::is_gone(&error) {
             // Out of memory or descriptors for a large output: what can be said in few bytes is said.
-            let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", payload.len()));
-            let _nothing_more_can_be_done = envelope::send(channel, &Report::Failed(failure), &[], &[]);
+            let failure = Failure::Output(format!("cannot hand over {} bytes: {error}", parcel.length()));
+            let _nothing_more_can_be_done =
+                envelope::send(channel, &Report::Failed(failure), &Parcel::default(), &[]);
             leave::now(BOOT_FAILURE)
         }
     }
@@ -158,6 +162,6 @@ fn answer(channel: &Channel, report: &Report, payload: &[u8]) {
 
 /// Says why there is no output, and exits.
 pub(crate) fn refuse(channel: &Channel, failure: Failure) -> ! {
-    answer(channel, &Report::Failed(failure), &[]);
+    answer(channel, &Report::Failed(failure), &Parcel::default());
     leave::now(BOOT_FAILURE)
 }

@@ -13,6 +13,7 @@ use super::{StartError, child, forkserver};
 use crate::sys::channel::{self, Channel, Received};
 use crate::sys::{image, runtime};
 use crate::wire::envelope;
+use crate::wire::parcel::Parcel;
 
 /// The environment variable by which a child finds its boot descriptor. It is removed at once.
 pub(crate) const BOOT_VARIABLE: &str = "OFFSPRING_BOOT";
@@ -68,7 +69,8 @@ fn enter(reentry: impl FnOnce() -> Reentry) {
         match channel::redeem(&ticket) {
             Ok(channel) => {
                 // An executed child says that it came this far; a clone of the forkserver is known to have.
-                let _starter_gone_is_seen_next = envelope::send(&channel, &Report::Ready, &[], &[]);
+                let _starter_gone_is_seen_next =
+                    envelope::send(&channel, &Report::Ready, &Parcel::default(), &[]);
                 follow_order(channel)
             }
             Err(error) => give_up(&format!(
@@ -103,9 +105,10 @@ pub(crate) fn follow_order(channel: Channel) -> ! {
     if opened.header.build != image::build_id() {
         child::refuse(&channel, super::Failure::OtherBuild);
     }
-    match opened.header.role {
-        Role::ForkServer => forkserver::serve(channel, opened.objects),
-        Role::Process(life) => child::live(channel, *life, &opened.payload, opened.objects),
+    let (order, payload, beside) = opened.into_parcel();
+    match order.role {
+        Role::ForkServer => forkserver::serve(channel, beside.objects),
+        Role::Process(life) => child::live(channel, *life, &payload, beside),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::sys::Object;
 use crate::sys::channel::Channel;
 
 static LINK: Mutex<Option<Arc<Channel>>> = Mutex::new(None);
@@ -17,17 +16,4 @@ pub(crate) fn connect(channel: Channel) -> Arc<Channel> {
 /// The link, in a child of this library.
 pub(crate) fn current() -> Option<Arc<Channel>> {
     LINK.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// What came along with the value that this process runs.
-static ATTACHMENTS: Mutex<Vec<Object>> = Mutex::new(Vec::new());
-
-/// Keeps the attachments for the value that is about to be decoded.
-pub(crate) fn attach(objects: Vec<Object>) {
-    *ATTACHMENTS.lock().unwrap_or_else(PoisonError::into_inner) = objects;
-}
-
-/// Takes the attachments.
-pub(crate) fn take_attachments() -> Vec<Object> {
-    std::mem::take(&mut *ATTACHMENTS.lock().unwrap_or_else(PoisonError::into_inner))
 }

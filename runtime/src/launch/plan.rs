@@ -14,14 +14,15 @@ use crate::sys::exec::Group;
 use crate::sys::process::{Handle, Signal};
 use crate::sys::{Borrowed, Object, ambient, borrow, image, lifeline, poller};
 use crate::wire::envelope;
+use crate::wire::parcel::Parcel;
 
 /// A process to be.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) method: StartMethod,
     pub(crate) target: Target,
-    /// The encoded value.
-    pub(crate) payload: &'a [u8],
+    /// The value.
+    pub(crate) parcel: &'a Parcel,
     pub(crate) identity: Identity,
     pub(crate) detached: bool,
     pub(crate) own_group: bool,
@@ -30,8 +31,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) far_ends: &'a Mutex<Streams>,
     pub(crate) environment: &'a Environment,
     pub(crate) directory: Option<&'a PathBuf>,
-    /// Objects that go along with the value.
-    pub(crate) attachments: &'a [Object],
 }
 
 /// Where a standard stream of the child goes.
@@ -139,7 +138,7 @@ impl Environment {
     }
 }
 
-/// What goes along with an order, besides the payload.
+/// What goes along with an order, besides the value.
 #[derive(Debug, Default)]
 pub(crate) struct Handover<'a> {
     pub(crate) standard: Option<[Option<Borrowed<'a>>; 3]>,
@@ -164,12 +163,9 @@ impl Plan<'_> {
         let lifeline = (!self.detached).then(lifeline::end).transpose();
         let lifeline = lifeline.map_err(StartError::system("make the lifeline"))?;
         let surroundings = standard.into_iter().flatten().flatten().chain(directory);
-        let objects: Vec<Borrowed<'_>> = surroundings
-            .chain(lifeline.as_deref().map(borrow))
-            .chain(self.attachments.iter().map(borrow))
-            .collect();
+        let objects: Vec<Borrowed<'_>> = surroundings.chain(lifeline.as_deref().map(borrow)).collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
-        match envelope::send(channel, &order, self.payload, &objects) {
+        match envelope::send(channel, &order, self.parcel, &objects) {
             Err(error) if envelope::is_gone(&error) => Ok(()),
             sent => sent.map_err(StartError::system("hand the arguments over")),
         }

@@ -8,9 +8,10 @@
 //! - A crate that is only in `Cargo.toml`, and named nowhere in source, contributes no entries (`use it as _;` does).
 
 use crate::launch::{Failure, StartError, StartMethod};
+use crate::wire::parcel::{Beside, Parcel};
 
-/// Runs one instance of a class in the child: decodes it from the bytes, calls `run`, encodes the answer.
-pub(crate) type Runner = fn(&[u8]) -> Result<Vec<u8>, Failure>;
+/// Runs one instance of a class in the child: decodes it from its parcel, calls `run`, encodes the answer.
+pub(crate) type Runner = fn(&[u8], Beside) -> Result<Parcel, Failure>;
 
 /// What the registry knows of one process class. Built by `#[derive(Process)]`.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use super::{exit, watcher};
 use crate::launch::order::Target;
 use crate::launch::plan::{Environment, Streams};
 use crate::launch::{self, Class, Plan, StartError, StartMethod, forkserver, identity, method, registry};
-use crate::sys::Object;
-use crate::wire::codec::{Codec, CodecError, Wire};
+use crate::wire::codec::CodecError;
+use crate::wire::parcel::{self, Parcel};
 
 /// Settings for the start of a process class or a function.
 ///
@@ -59,7 +59,6 @@ pub struct Builder<'a, T> {
     stderr: Stdio,
     environment: Environment,
     directory: Option<PathBuf>,
-    attachments: Vec<Object>,
     output: PhantomData<fn() -> T>,
 }
 
@@ -72,7 +71,7 @@ pub(crate) struct Work<'a> {
     /// What the child runs; `None` for a function that no other process could find.
     pub(crate) target: Option<Target>,
     /// Encodes the value.
-    pub(crate) encode: Box<dyn Fn() -> Result<Vec<u8>, CodecError> + 'a>,
+    pub(crate) pack: Box<dyn Fn() -> Result<Parcel, CodecError> + 'a>,
 }
 
 impl<'a, T> Builder<'a, T> {
@@ -82,7 +81,7 @@ impl<'a, T> Builder<'a, T> {
             base_name: P::CLASS.name,
             class: Some(P::CLASS),
             target: Some(Target::Class(P::CLASS.key.into())),
-            encode: Box::new(|| Wire::encode(value)),
+            pack: Box::new(|| parcel::pack(value)),
         })
     }
 
@@ -99,7 +98,6 @@ impl<'a, T> Builder<'a, T> {
             stderr: Stdio::inherit(),
             environment: Environment::default(),
             directory: None,
-            attachments: Vec::new(),
             output: PhantomData,
         }
     }
@@ -186,12 +184,6 @@ impl<'a, T> Builder<'a, T> {
         self
     }
 
-    /// Gives the child an object along with the value.
-    pub(crate) fn attach(mut self, object: Object) -> Self {
-        self.attachments.push(object);
-        self
-    }
-
     /// Starts a process.
     ///
     /// # Errors
@@ -209,7 +201,7 @@ impl<'a, T> Builder<'a, T> {
         let identity = identity::of_next_child(work.base_name, self.name.as_deref(), self.daemon)?;
         let encode =
             |error: CodecError| StartError::Encode { name: identity.name.clone(), reason: error.to_string() };
-        let payload = (work.encode)().map_err(encode)?;
+        let parcel = (work.pack)().map_err(encode)?;
         let refused = || StartError::system("open the standard streams of a process");
         let (stdin, to_child) = self.stdin.open(true).map_err(refused())?;
         let (stdout, from_child) = self.stdout.open(false).map_err(refused())?;
@@ -224,7 +216,7 @@ impl<'a, T> Builder<'a, T> {
         let launched = launch::launch(&Plan {
             method,
             target: work.target.clone().ok_or(StartError::ForeignFunction)?,
-            payload: &payload,
+            parcel: &parcel,
             identity: identity.clone(),
             detached: self.detached,
             own_group: self.own_group,
@@ -232,7 +224,6 @@ impl<'a, T> Builder<'a, T> {
             far_ends: &far_ends,
             environment,
             directory: self.directory.as_ref(),
-            attachments: &self.attachments,
         })?;
         let streams = far_ends.into_inner().unwrap_or_else(PoisonError::into_inner);
         let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched, streams));

@@ -17,8 +17,7 @@ use crate::launch::forkserver;
 use crate::launch::order::Report;
 use crate::sys::process::Signal;
 use crate::sys::{ExitStatus, poller};
-use crate::wire::codec::{Codec, Wire};
-use crate::wire::envelope;
+use crate::wire::{envelope, parcel};
 
 /// A child process: wait for it, take its output, signal it.
 ///
@@ -242,13 +241,16 @@ impl<T: DeserializeOwned> Child<T> {
             Some(Outcome::Unreadable(error)) => Err(lost(name, &error)),
             Some(Outcome::Answered(message)) => match envelope::open::<Report>(message) {
                 Err(error) => Err(lost(name, &error)),
-                Ok(opened) => match opened.header {
-                    Report::Done => Wire::decode(&opened.payload).map_err(|error| lost(name, &error)),
-                    Report::Failed(failure) => Err(JoinError::of_failure(name, pid, failure, status)),
-                    Report::Ready | Report::Born(_) | Report::NotBorn(_) => {
-                        Err(JoinError::Ended { name, pid, status })
+                Ok(opened) => {
+                    let (header, payload, beside) = opened.into_parcel();
+                    match header {
+                        Report::Done => parcel::unpack(&payload, beside).map_err(|error| lost(name, &error)),
+                        Report::Failed(failure) => Err(JoinError::of_failure(name, pid, failure, status)),
+                        Report::Ready | Report::Born(_) | Report::NotBorn(_) => {
+                            Err(JoinError::Ended { name, pid, status })
+                        }
                     }
-                },
+                }
             },
         }
     }

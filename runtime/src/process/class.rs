@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Builder, Child};
 use crate::launch::{Class, Failure, StartError};
-use crate::wire::codec::{Codec, Wire};
+use crate::wire::parcel::{self, Beside, Parcel};
 
 /// What a process class does in its process.
 ///
@@ -69,12 +69,17 @@ pub trait Process: Run + Serialize + DeserializeOwned + 'static {
 
 /// The entry point of a class in the child.
 #[doc(hidden)]
-pub fn run<P: Process>(payload: &[u8]) -> Result<Vec<u8>, Failure> {
-    let value: P = Wire::decode(payload).map_err(|error| Failure::Argument(error.to_string()))?;
-    encode_output(&value.run())
+pub fn run<P: Process>(payload: &[u8], beside: Beside) -> Result<Parcel, Failure> {
+    let value: P = unpack_arguments(payload, beside)?;
+    pack_output(&value.run())
+}
+
+/// Decodes what came from the parent.
+pub(crate) fn unpack_arguments<T: DeserializeOwned>(payload: &[u8], beside: Beside) -> Result<T, Failure> {
+    parcel::unpack(payload, beside).map_err(|error| Failure::Argument(error.to_string()))
 }
 
 /// Encodes what goes back to the parent.
-pub(crate) fn encode_output<T: Serialize>(output: &T) -> Result<Vec<u8>, Failure> {
-    Wire::encode(output).map_err(|error| Failure::Output(error.to_string()))
+pub(crate) fn pack_output<T: Serialize>(output: &T) -> Result<Parcel, Failure> {
+    parcel::pack(output).map_err(|error| Failure::Output(error.to_string()))
 }

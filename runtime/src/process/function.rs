@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::builder::{Builder, Work};
 use super::child::Child;
-use super::class::encode_output;
+use super::class::{pack_output, unpack_arguments};
 use crate::launch::order::Target;
 use crate::launch::registry::Runner;
 use crate::launch::{Failure, StartError};
 use crate::sys::{image, runtime};
-use crate::wire::codec::{Codec, Wire};
+use crate::wire::parcel::{self, Beside, Parcel};
 
 /// A function that takes the elements of the tuple `A` as arguments. Implemented for functions and closures of up to
 /// eight arguments.
@@ -106,18 +106,18 @@ where
         base_name: short_name(std::any::type_name::<F>()),
         class: None,
         target: image::offset_of(wrapper::<F, A> as Runner).map(Target::Function),
-        encode: Box::new(move || Wire::encode(&arguments)),
+        pack: Box::new(move || parcel::pack(&arguments)),
     })
 }
 
 /// What runs in the child.
-fn wrapper<F, A>(payload: &[u8]) -> Result<Vec<u8>, Failure>
+fn wrapper<F, A>(payload: &[u8], beside: Beside) -> Result<Parcel, Failure>
 where
     F: Function<A>,
     A: DeserializeOwned,
 {
-    let arguments: A = Wire::decode(payload).map_err(|error| Failure::Argument(error.to_string()))?;
-    encode_output(&runtime::conjure::<F>().call(arguments))
+    let arguments: A = unpack_arguments(payload, beside)?;
+    pack_output(&runtime::conjure::<F>().call(arguments))
 }
 
 /// `power` of `program::math::power`, and `Process` for a closure.

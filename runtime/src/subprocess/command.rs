@@ -9,7 +9,7 @@ use super::error::SubprocessError;
 use super::popen::Popen;
 use super::program::Program;
 use crate::launch::StartMethod;
-use crate::process::{Builder, Process, Stdio};
+use crate::process::{Builder, Stdio};
 use crate::sys::ExitStatus;
 
 /// A program to be run, with its arguments and what it is given.
@@ -211,7 +211,11 @@ impl Command {
                 std::io::Error::new(std::io::ErrorKind::InvalidInput, "an argument cannot hold a zero byte");
             return Err(SubprocessError::Execute { program: name, source });
         }
-        let started = Program::start(options.builder(&program));
+        let detached = program.detached;
+        let started = program.start(|builder| {
+            let builder = options.configure(builder);
+            if detached { builder.detached() } else { builder }
+        });
         let child = started.map_err(|source| SubprocessError::Execute { program: name.clone(), source })?;
         match child {
             Ok(child) => Ok(Popen::new(child, name)),
@@ -257,10 +261,10 @@ impl Command {
 }
 
 impl Options {
-    fn builder(self, program: &Program) -> Builder<'_, ()> {
+    fn configure(self, builder: Builder<'_, ()>) -> Builder<'_, ()> {
         let own_group =
             self.own_group.unwrap_or_else(|| !(self.stdin.is_none() && std::io::stdin().is_terminal()));
-        let mut builder = program.builder().process_group(own_group);
+        let mut builder = builder.process_group(own_group);
         if let Some(name) = self.name {
             builder = builder.name(name);
         }
@@ -281,9 +285,6 @@ impl Options {
         }
         if let Some(method) = self.method {
             builder = builder.start_method(method);
-        }
-        if program.detached {
-            builder = builder.detached();
         }
         let inherit = Stdio::inherit;
         builder

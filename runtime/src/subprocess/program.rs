@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::launch::{Class, Entry, link};
+use crate::launch::{Class, Entry};
 use crate::process::{Builder, Child, Process, Run, run};
 use crate::sys::{Object, ambient, borrow, lifeline, poller, runtime};
+use crate::wire::attachment::Attachment;
 
 /// What shells say of a program that cannot be executed.
 const CANNOT_EXECUTE: i32 = 127;
 
-/// A program with its arguments. Its `run` does not return.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A program with its arguments.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Program {
     pub(super) path: OsString,
     pub(super) arguments: Vec<OsString>,
@@ -22,18 +23,23 @@ pub(super) struct Program {
     pub(super) detached: bool,
 }
 
-impl Run for Program {
+/// The process that becomes a program. Its `run` does not return.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Becoming {
+    program: Program,
+    /// A pipe that closes when it has become the program, and carries the error number if it cannot.
+    report: Attachment<Object>,
+}
+
+impl Run for Becoming {
     type Output = ();
 
-    /// Becomes the program. The attachment is a pipe that closes when it has, and carries the error number if it cannot.
     fn run(self) {
-        let mut attachments = link::take_attachments().into_iter();
-        let kept = if self.detached { Ok(()) } else { lifeline::keep_over_exec() };
-        let error = kept.map_or_else(|error| error, |()| self.execute());
-        if let Some(report) = attachments.next() {
-            let number = error.raw_os_error().unwrap_or_default();
-            let _starter_gone = std::fs::File::from(report).write_all(&number.to_le_bytes());
-        }
+        let Self { program, report } = self;
+        let kept = if program.detached { Ok(()) } else { lifeline::keep_over_exec() };
+        let error = kept.map_or_else(|error| error, |()| program.execute());
+        let number = error.raw_os_error().unwrap_or_default();
+        let _starter_gone = std::fs::File::from(report.into_inner()).write_all(&number.to_le_bytes());
         runtime::exit_now(CANNOT_EXECUTE)
     }
 }
@@ -49,12 +55,14 @@ impl Program {
     }
 
     /// Starts the program and waits until it has been executed.
-    pub(super) fn start(builder: Builder<'_, ()>) -> Result<Result<Child<()>, crate::StartError>, io::Error> {
+    pub(super) fn start(
+        self,
+        configure: impl FnOnce(Builder<'_, ()>) -> Builder<'_, ()>,
+    ) -> Result<Result<Child<()>, crate::StartError>, io::Error> {
         let (reader, writer) = ambient::pipe()?;
-        let started = {
-            let builder = builder.attach(writer);
-            builder.start()
-        };
+        let becoming = Becoming { program: self, report: Attachment::new(writer) };
+        let started = configure(becoming.builder()).start();
+        drop(becoming); // from here on only the process holds the pipe
         let Ok(child) = started else { return Ok(started) };
         // The pipe is at its end when the program has been executed, or the process has ended.
         let sentinels = [borrow(&reader), child.record().sentinel()];
@@ -77,9 +85,9 @@ fn failure(report: Object) -> io::Result<Option<io::Error>> {
     Ok((length == number.len()).then(|| io::Error::from_raw_os_error(i32::from_le_bytes(number))))
 }
 
-impl Process for Program {
+impl Process for Becoming {
     const CLASS: &'static Class = &Class {
-        key: concat!(env!("CARGO_PKG_NAME"), "::", module_path!(), "::Program"),
+        key: concat!(env!("CARGO_PKG_NAME"), "::", module_path!(), "::Becoming"),
         name: "Program",
         schema: 0,
         file: file!(),
@@ -90,4 +98,4 @@ impl Process for Program {
     };
 }
 
-inventory::submit! { Entry(Program::CLASS) }
+inventory::submit! { Entry(Becoming::CLASS) }

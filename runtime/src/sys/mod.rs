@@ -8,6 +8,9 @@
 //! |---|---|
 //! | [`Object`] | an owned kernel object that can travel: a descriptor, a handle |
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
+//! | [`memory`] | memory that processes share |
+//! | [`futex`] | sleeping until a word of shared memory changes |
+//! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
 //! | [`process`] | a handle of a child: wait, signal, sentinel |
 //! | [`exec`] | starts this same program afresh |
@@ -25,11 +28,13 @@
 //! what exists after a start alone is a type without values.
 #![allow(unsafe_code)]
 
+mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) mod no_zygote;
+pub(crate) mod shareable;
 pub(crate) mod spin;
 mod status;
 #[cfg(unix)]
@@ -53,12 +58,14 @@ mod platform;
 #[path = "windows/mod.rs"]
 mod platform;
 
+pub use attachable::Attachable;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use no_zygote as zygote;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
-    Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, image, lifeline, poller,
-    process, runtime, tree,
+    Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, futex, image, lifeline,
+    memory, poller, process, robust, runtime, tree,
 };
+pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -8,10 +8,21 @@ use serde::de::DeserializeOwned;
 #[error("{0}")]
 pub(crate) struct CodecError(String);
 
+impl CodecError {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 /// A format for values.
 pub(crate) trait Codec {
     /// Writes a value.
-    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError>;
+    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+        Self::encode_into(value, Vec::new())
+    }
+
+    /// Writes a value in a buffer, in place of what is there.
+    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: Vec<u8>) -> Result<Vec<u8>, CodecError>;
 
     /// Reads a value from the front of the bytes; returns it with the bytes that follow.
     fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
@@ -33,8 +44,9 @@ pub(crate) struct Postcard;
 pub(crate) type Wire = Postcard;
 
 impl Codec for Postcard {
-    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        postcard::to_stdvec(value).map_err(|error| CodecError(error.to_string()))
+    fn encode_into<T: Serialize + ?Sized>(value: &T, mut buffer: Vec<u8>) -> Result<Vec<u8>, CodecError> {
+        buffer.clear();
+        postcard::to_extend(value, buffer).map_err(|error| CodecError(error.to_string()))
     }
 
     fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {

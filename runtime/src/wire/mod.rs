@@ -1,8 +1,12 @@
 //! The wire: how values become bytes, and how bytes become messages.
 //!
-//! [`codec`] turns a value into bytes and back. [`envelope`] puts a header, a payload and descriptors into one message
+//! [`codec`] turns a value into bytes and back. [`parcel`] does so with what travels beside the bytes: the objects of
+//! [`attachment`], the buffers of [`bytes`](mod@bytes). [`envelope`] puts a header, a parcel and objects into one message
 //! of a [`Channel`](crate::sys::channel::Channel); what is too large for a message goes out of line into a
 //! [`blob`](crate::sys::blob) that the message carries, so that nobody ever blocks on a reader who is not there yet.
 
+pub mod attachment;
+pub mod bytes;
 pub(crate) mod codec;
 pub(crate) mod envelope;
+pub(crate) mod parcel;

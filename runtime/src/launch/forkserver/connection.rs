@@ -20,6 +20,7 @@ use crate::sys::zygote::{self, Slots};
 use crate::sys::{Object, borrow, image, poller};
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::envelope::{self, Opened};
+use crate::wire::parcel::Parcel;
 
 /// How long a clone takes, if the server comes to it at once.
 static BIRTH: Spin = Spin::new(Duration::from_micros(150));
@@ -107,7 +108,7 @@ impl Server {
         let Boot { channel: control, theirs, .. } = boot;
         drop(theirs); // from here on only the server holds it
         let order = Order { build: image::build_id().to_vec(), role: Role::ForkServer };
-        match envelope::send(&control, &order, &[], &[borrow(&births)]) {
+        match envelope::send(&control, &order, &Parcel::default(), &[borrow(&births)]) {
             Err(error) if !envelope::is_gone(&error) => return Err(refused()(error)),
             _ => {} // one that has died already is heard of next
         }

@@ -9,6 +9,7 @@ use crate::sys::zygote::{self, Side, Slots, Zygote};
 use crate::sys::{Object, ambient, process, runtime};
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::envelope;
+use crate::wire::parcel::Parcel;
 
 /// Serves until the starter is gone: in the server this never returns, and in its clones neither.
 pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
@@ -20,7 +21,7 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
         Ok(prepared) => prepared,
         Err(error) => child::refuse(&control, Failure::Setup(error.to_string())),
     };
-    if envelope::send(&control, &Report::Done, &ambient, &[]).is_err() {
+    if envelope::send(&control, &Report::Done, &ambient.into(), &[]).is_err() {
         runtime::exit_now(guard::BOOT_FAILURE);
     }
     loop {
@@ -43,12 +44,18 @@ pub(crate) fn serve(control: Channel, objects: Vec<Object>) -> ! {
                 follow_order(channel)
             }
             Ok(Side::Server(_)) if slots.is_seen(slot) => Ok(()),
-            Ok(Side::Server(handle)) => {
-                envelope::send(&channel, &Report::Born(handle.pid()), &[], &[zygote::as_object(&handle)])
-            }
-            Err(error) => {
-                envelope::send(&channel, &Report::NotBorn(error.raw_os_error().unwrap_or(0)), &[], &[])
-            }
+            Ok(Side::Server(handle)) => envelope::send(
+                &channel,
+                &Report::Born(handle.pid()),
+                &Parcel::default(),
+                &[zygote::as_object(&handle)],
+            ),
+            Err(error) => envelope::send(
+                &channel,
+                &Report::NotBorn(error.raw_os_error().unwrap_or(0)),
+                &Parcel::default(),
+                &[],
+            ),
         };
         // A starter that is gone shows on the control channel too.
         let _starter_gone = told.is_err();

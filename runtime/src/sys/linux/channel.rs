@@ -16,6 +16,7 @@ use crate::sys::unix::message;
 
 /// The largest message: well below the kernel's default send buffer (208 KiB), so that one or two never block.
 pub(crate) const MAX_MESSAGE: usize = message::MAX_LENGTH;
+pub(crate) use message::MAX_OBJECTS;
 
 /// One end.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use nix::errno::Errno;
 use super::descriptor::above_standard;
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
-/// How many descriptors one message takes: the kernel's `SCM_MAX_FD` is 253; the launch protocol needs far fewer.
-pub(crate) const MAX_OBJECTS: u8 = 16;
+/// How many descriptors one message takes: the kernel's `SCM_MAX_FD`.
+pub(crate) const MAX_OBJECTS: usize = 253;
 
 /// Sends one message; `EINTR` is retried and `SIGPIPE` is never raised.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -6,5 +6,6 @@ pub(crate) mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems lack `MSG_CMSG_CLOEXEC`
 pub(crate) mod message;
 pub(crate) mod poll;
+pub(crate) mod robust;
 pub(crate) mod runtime;
 pub(crate) mod signal;

@@ -1,0 +1,166 @@
+//! Memory that processes share: a memory file (`memfd_create(2)`), which has no name anywhere and is gone with the last who
+//! holds or maps it, and mappings of it.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::{Object, above_standard};
+use crate::sys::Shareable;
+use crate::sys::unix::signal::without_file_size_signal;
+
+/// Makes a memory file of this many bytes, all zero. Pages take up memory when they are first written.
+pub(crate) fn create(length: u64) -> io::Result<Object> {
+    let object =
+        above_standard(memfd_create(c"offspring", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?)?;
+    set_length(&object, length)?;
+    Ok(object)
+}
+
+/// Makes a memory file longer or shorter.
+pub(crate) fn set_length(object: &Object, length: u64) -> io::Result<()> {
+    let length = libc::off_t::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(without_file_size_signal(|| nix::unistd::ftruncate(object, length))?)
+}
+
+/// How long a memory file is.
+pub(crate) fn length(object: &Object) -> io::Result<u64> {
+    let status = nix::sys::stat::fstat(object)?;
+    u64::try_from(status.st_size).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Reserves memory for part of a file: what fails here would else be a SIGBUS at the first write.
+pub(crate) fn reserve(object: &Object, offset: u64, length: u64) -> io::Result<()> {
+    allocate(object, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length)
+}
+
+/// Gives the memory of part of a file back; it reads as zero from then on.
+pub(crate) fn release(object: &Object, offset: u64, length: u64) -> io::Result<()> {
+    let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    allocate(object, hole, offset, length)
+}
+
+fn allocate(object: &Object, flags: FallocateFlags, offset: u64, length: u64) -> io::Result<()> {
+    let range =
+        |number: u64| libc::off_t::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+    let (offset, length) = (range(offset)?, range(length)?);
+    loop {
+        match without_file_size_signal(|| fallocate(object.as_fd(), flags, offset, length)) {
+            Err(nix::errno::Errno::EINTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// A mapped part of a memory file.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the memory is mapped until drop, wherever that happens; access goes through the methods, which say what they hold for.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps part of a file for reading and writing; the offset is a multiple of the page size.
+    pub(crate) fn new(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
+        Self::map(object, offset, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+    }
+
+    /// Maps a file for reading, from its beginning.
+    pub(crate) fn read_only(object: &Object, length: usize) -> io::Result<Self> {
+        Self::map(object, 0, length, ProtFlags::PROT_READ)
+    }
+
+    fn map(object: &Object, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Self> {
+        // An empty mapping is refused by the kernel: one page stands for it.
+        let mapped = NonZeroUsize::new(length).unwrap_or(NonZeroUsize::MIN);
+        let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
+        let start = unsafe { mmap(None, mapped, protection, MapFlags::MAP_SHARED, object, offset) }?;
+        Ok(Self { start: start.cast(), length })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// What lies at an offset, as the type that the other processes know it to be.
+    ///
+    /// # Panics
+    /// When it does not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn at<T: Shareable>(&self, offset: usize) -> &T {
+        let within = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.length);
+        assert!(within && offset % align_of::<T>() == 0, "a shared value lies outside its memory");
+        // SAFETY: within the mapping, as checked.
+        let place = unsafe { self.start.add(offset) }.cast::<T>();
+        // SAFETY: mapped until drop, aligned (mappings begin at a page), and of a type whose bytes any process may have written.
+        unsafe { place.as_ref() }
+    }
+
+    /// Writes bytes at an offset. Nobody reads them meanwhile: they are published by other means afterwards.
+    ///
+    /// # Panics
+    /// When they do not fit.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        let place = self.place(offset, bytes.len());
+        // SAFETY: both are valid for this many bytes, and our slice lies in no shared mapping of this range.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
+    }
+
+    /// Appends bytes from an offset to a buffer. Nobody writes them meanwhile, by the same agreement; should a peer break it, the
+    /// copy may hold anything, but it is a copy.
+    ///
+    /// # Panics
+    /// When they do not lie within the mapping.
+    pub(crate) fn read(&self, offset: usize, length: usize, into: &mut Vec<u8>) {
+        let place = self.place(offset, length);
+        into.reserve(length);
+        let end = into.len();
+        // SAFETY: reserved, and valid for reading in the mapping.
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), into.as_mut_ptr().add(end), length) };
+        // SAFETY: just written.
+        unsafe { into.set_len(end + length) };
+    }
+
+    /// Bytes where they lie. Nobody writes them while the slice is used, by agreement of the processes.
+    ///
+    /// # Panics
+    /// When they do not lie within the mapping.
+    pub(crate) fn bytes(&self, offset: usize, length: usize) -> &[u8] {
+        let place = self.place(offset, length);
+        // SAFETY: within the mapping, which is there until drop.
+        unsafe { std::slice::from_raw_parts(place.as_ptr(), length) }
+    }
+
+    fn place(&self, offset: usize, length: usize) -> NonNull<u8> {
+        let within = offset.checked_add(length).is_some_and(|end| end <= self.length);
+        assert!(within, "shared bytes lie outside their memory");
+        // SAFETY: within the mapping, as checked.
+        unsafe { self.start.add(offset) }
+    }
+}
+
+/// All of it, where nobody can write it any more (a sealed file).
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes(0, self.length)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length; no reference into it outlives this value.
+        if let Err(errno) = unsafe { munmap(self.start.cast(), self.length.max(1)) } {
+            debug_assert!(false, "unmapping failed: {errno}");
+        }
+    }
+}

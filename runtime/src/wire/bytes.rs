@@ -1,0 +1,188 @@
+//! Bytes that are not copied more often than they must.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+
+use super::parcel;
+
+/// From this length on a buffer travels beside the value that holds it.
+pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
+
+/// A buffer that is shared, not copied: for large payloads in values that travel.
+///
+/// A `Vec<u8>` in a value is encoded byte by byte, about 2 ms per MiB. These bytes are copied once on their way, as a
+/// block, and what arrives is read where it lies. A field can also stay a `Vec<u8>`, with
+/// `#[serde(with = "offspring::bytes")]` on it, for one copy more.
+///
+/// Clones are cheap and share the memory. It is made from a `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
+///
+/// ```
+/// use offspring::Bytes;
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let image = Bytes::from(vec![7; 1 << 20]);
+///     let sum = |image: Bytes| image.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+///     assert_eq!(offspring::spawn(sum, (image,))?.join()?, 7 << 20);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(bytes::Bytes);
+
+impl Bytes {
+    /// Part of these bytes, without a copy.
+    ///
+    /// # Panics
+    /// When the range is not within the bytes.
+    #[must_use]
+    pub fn slice(&self, range: impl std::ops::RangeBounds<usize>) -> Self {
+        Self(self.0.slice(range))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({} bytes)", self.len())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes::Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl From<bytes::Bytes> for Bytes {
+    fn from(bytes: bytes::Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Bytes> for bytes::Bytes {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0
+    }
+}
+
+impl From<Bytes> for Vec<u8> {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0.into()
+    }
+}
+
+/// Where a buffer is, as its value says.
+#[derive(Serialize, Deserialize)]
+enum Place {
+    Here,
+    Beside(u32),
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !parcel::is_loading() {
+            return serializer.serialize_bytes(self);
+        }
+        if self.len() < OUT_OF_LINE {
+            return (Place::Here, Plain(self)).serialize(serializer);
+        }
+        let number = parcel::load_buffer(&self.0).unwrap_or_else(|| Err("no parcel".into()));
+        let place = Place::Beside(number.map_err(ser::Error::custom)?);
+        (place, Plain(&[])).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !parcel::is_unloading() {
+            return deserializer.deserialize_byte_buf(Buffer).map(Self::from);
+        }
+        let (place, here) = <(Place, Owned)>::deserialize(deserializer)?;
+        match place {
+            Place::Here => Ok(Self::from(here.0)),
+            Place::Beside(number) => parcel::unload_buffer(number).map(Self).map_err(de::Error::custom),
+        }
+    }
+}
+
+/// Bytes as serde's own kind of bytes.
+struct Plain<'a>(&'a [u8]);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+struct Owned(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Owned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_byte_buf(Buffer).map(Self)
+    }
+}
+
+struct Buffer;
+
+impl<'de> Visitor<'de> for Buffer {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+        Ok(bytes)
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<u8>, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = elements.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(bytes)
+    }
+}
+
+/// For `#[serde(with = "offspring::bytes")]` on a field of type `Vec<u8>`.
+///
+/// # Errors
+/// Those of the serialiser.
+pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    Bytes::from(bytes).serialize(serializer)
+}
+
+/// For `#[serde(with = "offspring::bytes")]` on a field of type `Vec<u8>`.
+///
+/// # Errors
+/// Those of the deserialiser.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    Bytes::deserialize(deserializer).map(Vec::from)
+}
