@@ -106,6 +106,7 @@
 //! | `OFFSPRING_MAX_DEPTH` | how deep processes may nest: 16 |
 //! | `OFFSPRING_BOOT_TIMEOUT` | the seconds that a process may take to reach the guard: 30 |
 
+pub mod channel;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod sys;
@@ -115,6 +116,7 @@ pub mod subprocess;
 
 pub use offspring_macros::{Process, main, test};
 
+pub use channel::{Receiver, RecvError, SendError, Sender};
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,

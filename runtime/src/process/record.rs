@@ -1,7 +1,7 @@
 //! The record of one child: what its handle, the table of children and the watcher share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -23,6 +23,14 @@ static SHORT_LIFE: Spin = Spin::new(Duration::from_micros(200));
 
 /// A child that is older than this is no such child.
 const YOUNG: Duration = Duration::from_micros(200);
+
+/// How many children of this process have died: who talks to one has reason to look whether it is still there.
+static DEATHS: AtomicU32 = AtomicU32::new(0);
+
+/// How many children of this process are known to have died.
+pub(crate) fn deaths() -> u32 {
+    DEATHS.load(Ordering::Relaxed)
+}
 
 /// One child, from its start until the last who holds this has gone.
 #[derive(Debug)]
@@ -157,6 +165,7 @@ impl Record {
             let outcome = running.conclude(status, self.signalled.load(Ordering::Relaxed));
             wakers.append(&mut running.wakers);
             *state = State::Ended { status, outcome: Some(outcome) };
+            DEATHS.fetch_add(1, Ordering::Relaxed);
             status
         };
         for waker in wakers {

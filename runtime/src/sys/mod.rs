@@ -9,7 +9,9 @@
 //! | [`Object`] | an owned kernel object that can travel: a descriptor, a handle |
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
 //! | [`memory`] | memory that processes share |
+//! | [`clock`] | the time, read often and not exact |
 //! | [`futex`] | sleeping until a word of shared memory changes |
+//! | [`owner`] | which process something in shared memory belongs to |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
 //! | [`process`] | a handle of a child: wait, signal, sentinel |
@@ -64,8 +66,8 @@ pub(crate) use no_zygote as zygote;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
-    Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, futex, image, lifeline,
-    memory, poller, process, robust, runtime, tree,
+    Borrowed, Object, above_standard, ambient, blob, borrow, channel, clock, exec, fork, futex, image,
+    lifeline, memory, owner, poller, process, robust, runtime, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -5,14 +5,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use nix::sys::stat::{SFlag, fstat};
 
 use super::{Object, above_standard};
-use crate::sys::unix::message;
+pub(crate) use crate::sys::unix::message::Peeked;
+use crate::sys::unix::{message, poll};
 
 /// The largest message: well below the kernel's default send buffer (208 KiB), so that one or two never block.
 pub(crate) const MAX_MESSAGE: usize = message::MAX_LENGTH;
@@ -55,6 +57,42 @@ impl Channel {
     /// Sends a message made of parts. It is whole at the other side or not at all.
     pub(crate) fn send(&self, parts: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {
         message::send(self.0.as_fd(), parts, objects)
+    }
+
+    /// Sends a message unless that would wait for the peer to read: whether it was sent.
+    pub(crate) fn try_send(&self, parts: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<bool> {
+        match message::try_send(self.0.as_fd(), parts, objects) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            sent => sent.map(|()| true),
+        }
+    }
+
+    /// The first eight bytes of the message that is next, which stays there.
+    pub(crate) fn peek(&self) -> io::Result<Peeked> {
+        message::peek(self.0.as_fd())
+    }
+
+    /// Waits until there is room to send in, or the peer is gone, or the deadline: whether it has not passed.
+    pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        poll::wait_writable(self.0.as_fd(), deadline)
+    }
+
+    /// Ends the channel for all who hold an end: nothing more can be sent, and what was sent can be received.
+    pub(crate) fn shut_down(&self) -> io::Result<()> {
+        match shutdown(self.0.as_raw_fd(), Shutdown::Both) {
+            Ok(()) | Err(Errno::ENOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The end, as what can travel.
+    pub(crate) fn object(&self) -> &Object {
+        &self.0
+    }
+
+    /// Whether the peer is gone.
+    pub(crate) fn is_closed(&self) -> io::Result<bool> {
+        poll::is_hung_up(self.0.as_fd())
     }
 
     /// What becomes ready when a message arrives or the peer is gone.

@@ -4,6 +4,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -57,6 +58,20 @@ fn allocate(object: &Object, flags: FallocateFlags, offset: u64, length: u64) ->
     }
 }
 
+/// Writes to a memory file by its descriptor: pages that are not there yet are made and filled at once, which takes half
+/// of what it takes through a mapping, and memory that is not to be had is an error and no signal.
+pub(crate) fn write_at(object: &Object, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let file = std::fs::File::from(object.try_clone()?);
+    without_file_size_signal(|| file.write_all_at(bytes, offset))
+}
+
+/// What pages are populated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Populate {
+    ToRead,
+    ToWrite,
+}
+
 /// A mapped part of a memory file.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -87,6 +102,23 @@ impl Mapping {
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
         let start = unsafe { mmap(None, mapped, protection, MapFlags::MAP_SHARED, object, offset) }?;
         Ok(Self { start: start.cast(), length })
+    }
+
+    /// Maps part of a file for reading.
+    pub(crate) fn view(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
+        Self::map(object, offset, length, ProtFlags::PROT_READ)
+    }
+
+    /// Enters the pages of the first bytes into the page table at once. Kernels before 5.14 do it page by page when they are
+    /// touched.
+    pub(crate) fn populate(&self, length: usize, purpose: Populate) {
+        let advice = match purpose {
+            Populate::ToRead => libc::MADV_POPULATE_READ,
+            Populate::ToWrite => libc::MADV_POPULATE_WRITE,
+        };
+        // SAFETY: within the mapping; to populate changes nothing that can be seen.
+        let _only_slower =
+            unsafe { libc::madvise(self.start.as_ptr().cast(), length.min(self.length), advice) };
     }
 
     pub(crate) fn len(&self) -> usize {

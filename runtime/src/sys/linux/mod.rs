@@ -3,12 +3,14 @@
 pub(crate) mod ambient;
 pub(crate) mod blob;
 pub(crate) mod channel;
+pub(crate) mod clock;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod memory;
+pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod procfs;

@@ -14,12 +14,53 @@ pub(crate) const MAX_OBJECTS: usize = 253;
 
 /// Sends one message; `EINTR` is retried and `SIGPIPE` is never raised.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {
+    send_with(socket, bytes, objects, MsgFlags::MSG_NOSIGNAL)
+}
+
+/// Sends one message if there is room for it; `WouldBlock` if there is none.
+pub(crate) fn try_send(
+    socket: BorrowedFd<'_>,
+    bytes: &[&[u8]],
+    objects: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    send_with(socket, bytes, objects, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT)
+}
+
+fn send_with(
+    socket: BorrowedFd<'_>,
+    bytes: &[&[u8]],
+    objects: &[BorrowedFd<'_>],
+    flags: MsgFlags,
+) -> io::Result<()> {
     let parts: Vec<IoSlice<'_>> = bytes.iter().map(|part| IoSlice::new(part)).collect();
     let raw: Vec<RawFd> = objects.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-    retry(|| sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None))?;
+    retry(|| sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, control, flags, None))?;
     Ok(())
+}
+
+/// What lies at the front of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peeked {
+    /// A message that begins with these bytes.
+    Message(u64),
+    Empty,
+    /// The peer is gone, and everything it sent has been read.
+    Closed,
+}
+
+/// Looks at the message that is next.
+pub(crate) fn peek(socket: BorrowedFd<'_>) -> io::Result<Peeked> {
+    let mut front = [0; 8];
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    match retry(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut front, flags)) {
+        Ok(0) => Ok(Peeked::Closed),
+        Ok(_) => Ok(Peeked::Message(u64::from_ne_bytes(front))),
+        Err(Errno::EAGAIN) => Ok(Peeked::Empty),
+        Err(Errno::ECONNRESET) => peek(socket), // said once, before the messages that it left us
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// The largest message that [`receive`] takes.

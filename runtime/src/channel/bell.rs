@@ -1,0 +1,115 @@
+//! The bell: how those who wait for a change in shared memory learn of it, whoever is killed meanwhile.
+//!
+//! A waiter sleeps in one of two ways. It **naps** first, on a futex, for some milliseconds at most: that is the cheap and fast way
+//! and needs no descriptor. What takes longer it waits for in **deep sleep**, in `poll` on its end of a socket, where it sees its
+//! peers' death too; then the bell has to be rung with a **token** through the socket.
+//!
+//! A bell that rings too often costs a look at nothing. One that does not ring when it should would cost the waiter's life, and whoever
+//! rings may be killed at any instruction. Hence:
+//!
+//! - *Naps are short.* A ring that is missed because the ringer was killed between the change and the ring is made up for
+//!   by the end of the nap.
+//! - *Tokens come before the change.* Who changes something does so under a lock; holding it, it looks for deep sleepers
+//!   ([`wants_token`](Bell::wants_token)) and sends the token first. A sleeper asks first ([`ask`](Bell::ask)), then sees that nobody holds the
+//!   lock, then looks for a change, then sleeps. So either the changer sees the question, or the sleeper sees the lock held
+//!   and naps instead. A changer that is killed between token and change has woken a sleeper for nothing, who naps until the
+//!   lock is free or inherited.
+//! - *Counts heal.* A napper that is killed stays in the count of nappers until a ring finds nobody asleep. One that
+//!   was about to sleep when the count was put right sees that the bell's sequence has moved on.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::Instant;
+
+use crate::sys::futex;
+use crate::sys::shareable::shared_layout;
+
+shared_layout! {
+    /// A bell in shared memory. All zero is a bell that nobody waits for.
+    pub(super) struct Bell {
+        nappers: AtomicU32,
+        sequence: AtomicU32,
+        /// How many are in deep sleep, about: those that were killed stay counted.
+        deep: AtomicU32,
+        /// The number of the last question for a token, and of the last that was answered.
+        asked: AtomicU64,
+        answered: AtomicU64,
+    }
+}
+
+impl Bell {
+    /// After a change: wakes one who naps.
+    pub(super) fn ring(&self) {
+        self.ring_for(1);
+    }
+
+    /// After a change that concerns all: wakes all who nap.
+    pub(super) fn ring_for_all(&self) {
+        self.ring_for(u32::MAX);
+    }
+
+    fn ring_for(&self, count: u32) {
+        // Orders the change before the look at the nappers; the other half is in `nap`.
+        fence(Ordering::SeqCst);
+        let nappers = self.nappers.load(Ordering::Relaxed);
+        if nappers == 0 {
+            return;
+        }
+        self.sequence.fetch_add(1, Ordering::SeqCst);
+        if futex::wake(&self.sequence, count) == 0 {
+            // All who are counted are awake, or dead.
+            let _somebody_came_or_went =
+                self.nappers.compare_exchange(nappers, 0, Ordering::SeqCst, Ordering::Relaxed);
+        }
+    }
+
+    /// Sleeps until the bell rings, or the deadline, unless there is something already.
+    pub(super) fn nap(&self, there_is: impl Fn() -> bool, deadline: Option<Instant>) -> io::Result<()> {
+        self.nappers.fetch_add(1, Ordering::SeqCst);
+        let sequence = self.sequence.load(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let slept =
+            if there_is() { Ok(()) } else { futex::wait(&self.sequence, sequence, deadline).map(drop) };
+        let down = |nappers: u32| Some(nappers.saturating_sub(1));
+        let _before = self.nappers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
+        slept
+    }
+
+    /// Asks for a token at the next change.
+    pub(super) fn ask(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts one in deep sleep, until drop.
+    pub(super) fn lie_down(&self) -> LyingDown<'_> {
+        self.deep.fetch_add(1, Ordering::SeqCst);
+        LyingDown(self)
+    }
+
+    /// Whether others than the caller are in deep sleep, perhaps.
+    pub(super) fn others_lie_down(&self) -> bool {
+        self.deep.load(Ordering::SeqCst) > 1
+    }
+
+    /// Before a change, with its lock held: the question that a token would answer, if there is one.
+    pub(super) fn wants_token(&self) -> Option<u64> {
+        let asked = self.asked.load(Ordering::SeqCst);
+        (asked > self.answered.load(Ordering::SeqCst)).then_some(asked)
+    }
+
+    /// The token has been sent that answers a question.
+    pub(super) fn answer(&self, asked: u64) {
+        self.answered.fetch_max(asked, Ordering::SeqCst);
+    }
+}
+
+/// One in deep sleep.
+#[derive(Debug)]
+pub(super) struct LyingDown<'a>(&'a Bell);
+
+impl Drop for LyingDown<'_> {
+    fn drop(&mut self) {
+        let down = |deep: u32| Some(deep.saturating_sub(1));
+        let _before = self.0.deep.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
+    }
+}

@@ -1,0 +1,461 @@
+//! The two ends: what sends and what receives, below the types that users see.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::error::{RecvError, SendFailure};
+use super::ring::{FIRST_TICKET, Limits, MAX_INLINE, Record, Ring};
+use super::waiting::{View, Waited, send_token};
+use crate::process;
+use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
+use crate::sys::spin::Spin;
+use crate::sys::{Borrowed, Object, borrow, clock};
+use crate::wire::attachment;
+use crate::wire::codec::{Codec, Wire};
+use crate::wire::parcel::{Beside, Parcel};
+
+/// How long an answer takes from a process that is on another core and awake.
+const HOT: Duration = Duration::from_micros(50);
+
+/// How long a call that does not wait puts up with another in the middle of its own.
+const BRIEF: Duration = Duration::from_millis(10);
+
+/// How long a sender naps for want of a slot before it looks for dead owners of slots.
+const SLOT_NAP: Duration = Duration::from_millis(20);
+
+/// Whether a call waits, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    None,
+    Until(Option<Instant>),
+}
+
+/// One end, in one process.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) ring: Arc<Ring>,
+    pub(super) socket: Channel,
+    spin: Spin,
+    /// When somebody last looked whether the other side is there, and how many children had died by then.
+    looked: AtomicU64,
+    deaths: AtomicU32,
+}
+
+/// Makes a channel: the end that sends and the end that receives.
+pub(super) fn pair(limits: Limits, item: u64) -> io::Result<(End, End)> {
+    let ring = Arc::new(Ring::create(limits, item)?);
+    let (sending, receiving) = Channel::pair()?;
+    Ok((End::new(Arc::clone(&ring), sending), End::new(ring, Channel::from_object(receiving)?)))
+}
+
+impl End {
+    fn new(ring: Arc<Ring>, socket: Channel) -> Self {
+        Self { ring, socket, spin: Spin::new(HOT), looked: AtomicU64::new(0), deaths: AtomicU32::new(0) }
+    }
+
+    /// Puts the end into a value.
+    pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (Handle(self.ring.object()), Handle(borrow(self.socket.object()))).serialize(serializer)
+    }
+
+    /// Takes an end out of a value.
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        item: u64,
+    ) -> Result<Self, D::Error> {
+        let (memory, socket) = <(Arrived, Arrived)>::deserialize(deserializer)?;
+        let ring = Ring::open(memory.0, item).map_err(de::Error::custom)?;
+        let socket = Channel::from_object(socket.0).map_err(de::Error::custom)?;
+        Ok(Self::new(Arc::new(ring), socket))
+    }
+
+    /// Ends the channel for all: what is in it can still be received.
+    pub(super) fn close(&self) -> io::Result<()> {
+        self.ring.close();
+        self.ring.header().senders.bell.ring_for_all();
+        self.ring.header().receivers.bell.ring_for_all();
+        self.socket.shut_down()
+    }
+
+    fn sender_view(&self) -> View<'_> {
+        let header = self.ring.header();
+        View {
+            ring: &self.ring,
+            socket: &self.socket,
+            ours: &header.senders,
+            theirs: &header.receivers,
+            spin: &self.spin,
+        }
+    }
+
+    pub(super) fn receiver_view(&self) -> View<'_> {
+        let header = self.ring.header();
+        View {
+            ring: &self.ring,
+            socket: &self.socket,
+            ours: &header.receivers,
+            theirs: &header.senders,
+            spin: &self.spin,
+        }
+    }
+
+    /// Whether the other side is gone. To ask the kernel costs more than to send, so it is asked once in a tick of the coarse clock, and when a
+    /// child of this process has died.
+    fn peers_are_gone(&self) -> io::Result<bool> {
+        let (tick, deaths) = (clock::coarse(), process::record::deaths());
+        if self.looked.load(Ordering::Relaxed) == tick && self.deaths.load(Ordering::Relaxed) == deaths {
+            return Ok(false);
+        }
+        if self.socket.is_closed()? {
+            return Ok(true);
+        }
+        self.deaths.store(deaths, Ordering::Relaxed);
+        self.looked.store(tick, Ordering::Relaxed);
+        Ok(false)
+    }
+
+    // --- Sending ---
+
+    /// Sends a parcel.
+    pub(super) fn send(&self, parcel: &Parcel, patience: Patience) -> Result<(), SendFailure> {
+        if self.ring.is_closed() {
+            return Err(SendFailure::Closed);
+        }
+        if self.peers_are_gone()? {
+            return Err(SendFailure::Disconnected);
+        }
+        let objects = &parcel.beside.objects;
+        if objects.len() > usize::from(u16::MAX) {
+            return Err(SendFailure::Encode(format!("{} handles in one message", objects.len())));
+        }
+        let inline = parcel.bytes.len() <= MAX_INLINE && parcel.beside.buffers.is_empty();
+        if inline {
+            return self.send_record(&parcel.bytes, objects, None, patience);
+        }
+        // How long the parts are comes first, so that they can be told apart.
+        let buffers = &parcel.beside.buffers;
+        let lengths: Vec<usize> =
+            std::iter::once(parcel.bytes.len()).chain(buffers.iter().map(bytes::Bytes::len)).collect();
+        let mut head = Wire::encode(&lengths).map_err(|error| SendFailure::Encode(error.to_string()))?;
+        let head_length = head.len();
+        head.resize(head_length.next_multiple_of(ALIGNMENT), 0);
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 + 2 * buffers.len());
+        parts.push(&head);
+        for part in std::iter::once(&parcel.bytes[..]).chain(buffers.iter().map(|buffer| &buffer[..])) {
+            parts.push(part);
+            parts.push(&PADDING[..padding(part.len())]);
+        }
+        let slot = Taken { end: self, slot: self.take_slot(&parts, patience)? };
+        let filled = self.ring.fill(slot.slot, &parts, head_length as u32)?;
+        self.send_record(&[], objects, Some(filled), patience)?;
+        std::mem::forget(slot); // it is the receiver's now
+        Ok(())
+    }
+
+    fn send_record(
+        &self,
+        bytes: &[u8],
+        objects: &[Object],
+        slot: Option<(super::ring::Content, u64)>,
+        patience: Patience,
+    ) -> Result<(), SendFailure> {
+        let view = self.sender_view();
+        let weight = slot.as_ref().map_or(bytes.len() as u64, |(_, weight)| *weight);
+        loop {
+            let held = view.ours.lock(&self.ring, patience.brief())?.ok_or(patience.over())?;
+            if self.ring.is_closed() {
+                return Err(SendFailure::Closed);
+            }
+            if self.ring.has_room(weight) {
+                let ticket = if objects.is_empty() { 0 } else { self.send_objects(objects, patience)? };
+                send_token(view.ours, &self.socket).map_err(SendFailure::of)?;
+                self.ring.push(bytes, objects.len() as u32, ticket, slot)?;
+                drop(held);
+                view.ours.bell.ring();
+                return Ok(());
+            }
+            drop(held);
+            self.wait_for_room(weight, patience)?;
+        }
+    }
+
+    /// Waits until there may be room.
+    pub(super) fn wait_for_room(&self, weight: u64, patience: Patience) -> Result<(), SendFailure> {
+        let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
+        match self.sender_view().wait(&|| self.ring.has_room(weight), deadline)? {
+            Waited::Ready => Ok(()),
+            Waited::TimedOut => Err(SendFailure::TimedOut),
+            Waited::Gone => Err(SendFailure::Disconnected),
+        }
+    }
+
+    /// Sends objects ahead of their record: the ticket by which it finds them. With the senders' lock held.
+    fn send_objects(&self, objects: &[Object], patience: Patience) -> Result<u64, SendFailure> {
+        let ticket = self.ring.next_ticket();
+        let objects: Vec<Borrowed<'_>> = objects.iter().map(borrow).collect();
+        for chunk in objects.chunks(MAX_OBJECTS) {
+            while !self.socket.try_send(&[&ticket.to_ne_bytes()], chunk).map_err(SendFailure::of)? {
+                let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
+                if !self.socket.wait_for_room(deadline)? {
+                    return Err(SendFailure::TimedOut);
+                }
+            }
+        }
+        Ok(ticket)
+    }
+
+    /// Takes a slot for the parts of a message.
+    fn take_slot(&self, parts: &[&[u8]], patience: Patience) -> Result<u32, SendFailure> {
+        let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let view = self.sender_view();
+        loop {
+            let held = view.ours.lock(&self.ring, patience.brief())?.ok_or(patience.over())?;
+            let taken = self.ring.take_slot(length)?;
+            drop(held);
+            if let Some(slot) = taken {
+                return Ok(slot);
+            }
+            // Thousands of large messages are under way at once.
+            self.ring.collect();
+            let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(SendFailure::TimedOut);
+            }
+            if self.socket.is_closed()? {
+                return Err(SendFailure::Disconnected);
+            }
+            view.theirs.bell.nap(|| false, Some(Instant::now() + SLOT_NAP))?;
+        }
+    }
+
+    // --- Receiving ---
+
+    /// Receives a message: bytes, and what came beside them.
+    pub(super) fn receive<T>(
+        &self,
+        patience: Patience,
+        decode: impl FnOnce(&[u8], Beside) -> Result<T, RecvError>,
+    ) -> Result<T, RecvError> {
+        let mut buffer = BUFFER.take();
+        let received = self.receive_into(&mut buffer, patience);
+        let result = match received {
+            Err(error) => Err(error),
+            Ok((None, objects)) => decode(&buffer, Beside { objects, buffers: Vec::new() }),
+            Ok((Some(content), objects)) => {
+                parts_of(&content.0, content.1).ok_or_else(damaged).and_then(|mut parts| {
+                    let bytes = parts.remove(0);
+                    drop(content);
+                    decode(&bytes, Beside { objects, buffers: parts })
+                })
+            }
+        };
+        buffer.clear();
+        BUFFER.set(buffer);
+        result
+    }
+
+    #[allow(clippy::type_complexity)] // the bytes of a slot with the length of its head, and objects
+    fn receive_into(
+        &self,
+        buffer: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<(Option<(bytes::Bytes, usize)>, Vec<Object>), RecvError> {
+        loop {
+            if let Some(taken) = self.take(buffer)? {
+                let (record, objects) = taken;
+                let content = match record.slot {
+                    None => None,
+                    Some(content) => Some((self.ring.content(content)?, content.head as usize)),
+                };
+                return Ok((content, objects));
+            }
+            if self.ring.is_closed() {
+                return Err(RecvError::Disconnected);
+            }
+            match patience {
+                Patience::None => {
+                    let gone = self.socket.is_closed()?;
+                    if self.ring.has_data() {
+                        continue;
+                    }
+                    return Err(if gone { RecvError::Disconnected } else { RecvError::Empty });
+                }
+                Patience::Until(deadline) => {
+                    match self.receiver_view().wait(&|| self.ring.has_data(), deadline)? {
+                        Waited::Ready => {}
+                        // What was sent before the end is received first.
+                        Waited::Gone if self.ring.has_data() => {}
+                        Waited::Gone => return Err(RecvError::Disconnected),
+                        Waited::TimedOut => return Err(RecvError::TimedOut),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the next record out of the ring, if there is one.
+    fn take(&self, buffer: &mut Vec<u8>) -> Result<Option<(Record, Vec<Object>)>, RecvError> {
+        let view = self.receiver_view();
+        loop {
+            if !self.ring.has_data() {
+                return Ok(None);
+            }
+            let Some(held) = view.ours.lock(&self.ring, None)? else { continue };
+            buffer.clear();
+            let Some(record) = self.ring.front(buffer)? else { return Ok(None) };
+            let objects = if record.objects == 0 { Ok(Some(Vec::new())) } else { self.take_objects(&record) };
+            // A sender that is gone needs no token.
+            let _senders_are_gone = send_token(view.ours, &self.socket);
+            self.ring.pop(&record)?;
+            drop(held);
+            view.ours.bell.ring();
+            match objects {
+                Ok(Some(objects)) => return Ok(Some((record, objects))),
+                // A receiver died while it took this message, and the objects with it: it was that one's.
+                Ok(None) => self.let_go(&record),
+                Err(error) => {
+                    self.let_go(&record);
+                    return Err(RecvError::Decode(format!("its handles could not be received: {error}")));
+                }
+            }
+        }
+    }
+
+    fn let_go(&self, record: &Record) {
+        if let Some(content) = record.slot {
+            self.ring.free(content.slot());
+        }
+    }
+
+    /// Receives the objects of a record: `None` if they are not there any more. With the receivers' lock held.
+    fn take_objects(&self, record: &Record) -> io::Result<Option<Vec<Object>>> {
+        let mut objects = Vec::new();
+        while objects.len() < record.objects as usize {
+            match self.socket.peek()? {
+                Peeked::Empty | Peeked::Closed => return Ok(None),
+                Peeked::Message(ticket) if ticket > record.ticket => return Ok(None),
+                Peeked::Message(ticket) => {
+                    let Received::Message(message) = self.socket.try_receive()? else { return Ok(None) };
+                    // Lower tickets are of messages that nobody sent, or received in full.
+                    if ticket == record.ticket && ticket >= FIRST_TICKET {
+                        objects.extend(message.objects);
+                    }
+                }
+            }
+        }
+        Ok(Some(objects))
+    }
+}
+
+thread_local! {
+    /// Where messages are copied to before they are decoded, and where they are encoded.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer to encode in, which [`put_back`] keeps for the next message.
+pub(super) fn scratch() -> Vec<u8> {
+    SCRATCH.try_with(Cell::take).unwrap_or_default()
+}
+
+/// Keeps a buffer for the next message, unless it is a large one.
+pub(super) fn put_back(buffer: Vec<u8>) {
+    if buffer.capacity() <= 4 * MAX_INLINE {
+        let _thread_is_ending = SCRATCH.try_with(|scratch| scratch.set(buffer));
+    }
+}
+
+/// In a slot each part begins at such a multiple.
+const ALIGNMENT: usize = 64;
+const PADDING: [u8; ALIGNMENT] = [0; ALIGNMENT];
+
+fn padding(length: usize) -> usize {
+    length.next_multiple_of(ALIGNMENT) - length
+}
+
+/// The parts of a slot's content, in place.
+fn parts_of(content: &bytes::Bytes, head: usize) -> Option<Vec<bytes::Bytes>> {
+    let lengths: Vec<usize> = Wire::decode(content.get(..head)?).ok()?;
+    let mut at = head.next_multiple_of(ALIGNMENT);
+    let mut parts = Vec::with_capacity(lengths.len());
+    for length in lengths {
+        let end = at.checked_add(length).filter(|end| *end <= content.len())?;
+        parts.push(content.slice(at..end));
+        at = end.checked_next_multiple_of(ALIGNMENT)?;
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
+fn damaged() -> RecvError {
+    RecvError::System(super::ring::broken())
+}
+
+/// A slot that was taken and not yet sent: it is free again if that fails.
+struct Taken<'a> {
+    end: &'a End,
+    slot: u32,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.end.ring.free(self.slot);
+    }
+}
+
+impl Patience {
+    /// Until when to wait for another's call to end.
+    fn brief(self) -> Option<Instant> {
+        match self {
+            Self::None => Some(Instant::now() + BRIEF),
+            Self::Until(deadline) => deadline,
+        }
+    }
+
+    fn over(self) -> SendFailure {
+        match self {
+            Self::None => SendFailure::Full,
+            Self::Until(_) => SendFailure::TimedOut,
+        }
+    }
+}
+
+impl SendFailure {
+    /// What an error of the socket means.
+    fn of(error: io::Error) -> Self {
+        if crate::wire::envelope::is_gone(&error) { Self::Disconnected } else { Self::System(error) }
+    }
+}
+
+impl From<io::Error> for SendFailure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<io::Error> for RecvError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// An object in a value.
+struct Handle<'a>(Borrowed<'a>);
+
+impl Serialize for Handle<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        attachment::write(self.0, serializer)
+    }
+}
+
+struct Arrived(Object);
+
+impl<'de> Deserialize<'de> for Arrived {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        attachment::read(deserializer).map(Self)
+    }
+}

@@ -1,0 +1,730 @@
+//! The memory of a channel: a ring of records under two locks, and the slots of large messages.
+//!
+//! # The file
+//!
+//! One memory file, which has no name and is gone with the last process that holds it:
+//!
+//! | at | what |
+//! |---|---|
+//! | 0 | the [`Header`]: limits, locks, positions, bells, the table of slots |
+//! | [`HEADER`] | the ring's segments: the first of 256 KiB, each next one twice as large |
+//! | [`SLABS`] | the slots, one after the other |
+//!
+//! The file is sparse: only what has been written takes memory.
+//!
+//! # Records
+//!
+//! A position counts bytes from the beginning of the first segment, and is a multiple of eight. A record is a word that says its
+//! length and kind, and what follows. The ring wraps within its last segment (a `WRAP` record); when that is full and
+//! the channel may grow, it goes on in the next segment (a `JUMP` record), and the receiver gives the memory of the old one back. So
+//! a channel that is read as fast as it is written stays within few pages, and one that is not grows as a `Vec` does.
+//!
+//! # Who is killed when
+//!
+//! Senders exclude each other by a robust lock, receivers by another. A record is **sent** by one store of the sender's position,
+//! **received** by one store of the receiver's. Whoever is killed before it has sent nothing, or received nothing; whoever
+//! is killed after it has. The counts beside a position are written after it; the next holder of the lock, who is told that the
+//! last one died, completes them from what that one had noted down before the store ([`Side::settle`]).
+//!
+//! # Slots
+//!
+//! What is too large for the ring lies in a slot, of which the record only tells. Slots stay mapped and are used again and
+//! again: a fresh page costs more than a copy of it. A receiver reads a slot in place, and frees it when it drops what it read.
+//! While a slot is filled or read it has an [`Owner`]: when slots are short, those of dead owners are taken back
+//! ([`Ring::collect`]).
+
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use super::bell::Bell;
+use crate::sys::memory::{self, Mapping, Populate};
+use crate::sys::owner::{Owner, OwnerCell};
+use crate::sys::robust::{Held, Locked, RobustMutex};
+use crate::sys::shareable::shared_layout;
+use crate::sys::{Borrowed, Object, borrow};
+
+/// Where the ring begins in the file.
+const HEADER: u64 = 256 * 1024;
+/// The length of the first segment.
+const SEGMENT: u64 = 256 * 1024;
+/// How many segments there can be: the last is of 64 GiB.
+const SEGMENTS: usize = 19;
+/// Where the slots begin in the file.
+const SLABS: u64 = 1 << 40;
+/// How many slots there can be.
+const SLOTS: usize = 1024;
+/// The least capacity of a slot.
+const SMALLEST_SLOT: u64 = 64 * 1024;
+/// A slot whose capacity is larger gives its memory back as soon as it is free.
+const LARGEST_KEPT_SLOT: u64 = 256 << 20;
+/// A ring that has got empty begins anew at its segment's start from here on: few pages stay warm.
+const RESTART: u64 = 32 * 1024;
+
+/// How often a sender looks how far the receivers are, at least: every so many bytes.
+const PAGE: u64 = 4096;
+
+/// The longest record that goes into the ring: what is longer goes into a slot.
+pub(super) const MAX_INLINE: usize = 16 * 1024;
+
+/// The word at the head of a record.
+const WORD: u64 = 8;
+/// What marks a file as a channel.
+const MAGIC: u64 = u64::from_le_bytes(*b"offchan1");
+
+shared_layout! {
+    pub(super) struct Header {
+        magic: AtomicU64,
+        /// Tells channels of different item types apart.
+        item: AtomicU64,
+        /// The most messages that wait; 0 for any number.
+        max_count: AtomicU64,
+        /// The most bytes that wait, but for one message that is larger; 0 for any number.
+        max_bytes: AtomicU64,
+        closed: AtomicU32,
+        pub(super) senders: Side,
+        pub(super) receivers: Side,
+        slots: [Slot; SLOTS],
+    }
+
+    /// What senders, or receivers, share among themselves.
+    pub(super) struct Side {
+        lock: Lock,
+        progress: Progress,
+        notes: Notes,
+        /// Rung by this side, for the other one.
+        pub(super) bell: Bell,
+    }
+
+    /// A lock on a cache line of its own.
+    pub(super) struct Lock {
+        mutex: RobustMutex,
+    }
+
+    /// How far a side is.
+    pub(super) struct Progress {
+        /// Up to here records have been sent, or received.
+        position: AtomicU64,
+        /// How many, and their bytes: written after the position.
+        count: AtomicU64,
+        bytes: AtomicU64,
+    }
+
+    /// What only the holder of the lock reads and writes.
+    pub(super) struct Notes {
+        /// What `progress` is going to be; [`NOWHERE`] while that is being written down.
+        next_position: AtomicU64,
+        next_count: AtomicU64,
+        next_bytes: AtomicU64,
+        /// The slot that goes with it, plus one.
+        next_slot: AtomicU64,
+        /// How far the other side was when last looked at.
+        peer_position: AtomicU64,
+        /// The number of the last message with objects.
+        ticket: AtomicU64,
+        /// How many slots have been made.
+        slots: AtomicU64,
+        /// The highest position of the segment that has been written to.
+        reached: AtomicU64,
+    }
+
+    pub(super) struct Slot {
+        state: AtomicU32,
+        owner: OwnerCell,
+        offset: AtomicU64,
+        capacity: AtomicU64,
+        /// How many bytes from its start have memory.
+        filled: AtomicU64,
+    }
+}
+
+/// No position.
+const NOWHERE: u64 = u64::MAX;
+
+/// Nobody uses the slot.
+const FREE: u32 = 0;
+/// A sender fills it.
+const FILLING: u32 = 1;
+/// A record tells of it, or is about to.
+const QUEUED: u32 = 2;
+/// A receiver reads it.
+const HELD: u32 = 3;
+
+const DATA: u32 = 1;
+const IN_SLOT: u32 = 2;
+const WRAP: u32 = 3;
+const JUMP: u32 = 4;
+
+/// The limits of a channel.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    pub(super) count: Option<u64>,
+    pub(super) bytes: Option<u64>,
+}
+
+/// One process's hold of a channel's memory.
+#[derive(Debug)]
+pub(super) struct Ring {
+    object: Object,
+    /// The header and the first segment.
+    base: Mapping,
+    /// The further segments, as far as this process has needed them.
+    segments: [OnceLock<Mapping>; SEGMENTS - 1],
+    /// The slots that this process has mapped: to read, to write.
+    slots: Mutex<Vec<[Option<Arc<Mapping>>; 2]>>,
+}
+
+/// What a record tells.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) objects: u32,
+    pub(super) ticket: u64,
+    pub(super) slot: Option<Content>,
+    position_after: u64,
+    bytes: u64,
+}
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content {
+    slot: u32,
+    /// How many bytes, over all.
+    length: u64,
+    /// How many of them say how long the parts are.
+    pub(super) head: u32,
+}
+
+/// The memory of a channel does not hold what a channel's does: another process broke it.
+pub(super) fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the memory of the channel is damaged")
+}
+
+fn pad(length: u64) -> u64 {
+    length.next_multiple_of(WORD)
+}
+
+/// The segment that a position is in: its number, start and end.
+fn segment(position: u64) -> (usize, u64, u64) {
+    let index = (position / SEGMENT + 1).ilog2();
+    let start = SEGMENT * ((1 << index) - 1);
+    (index as usize, start, start + (SEGMENT << index))
+}
+
+impl Ring {
+    /// Makes the memory of a channel.
+    pub(super) fn create(limits: Limits, item: u64) -> io::Result<Self> {
+        let object = memory::create(HEADER + SEGMENT)?;
+        let ring = Self::map(object)?;
+        let header = ring.header();
+        header.senders.lock.mutex.initialise()?;
+        header.receivers.lock.mutex.initialise()?;
+        header.max_count.store(limits.count.unwrap_or(0), Ordering::Relaxed);
+        header.max_bytes.store(limits.bytes.unwrap_or(0), Ordering::Relaxed);
+        header.item.store(item, Ordering::Relaxed);
+        header.magic.store(MAGIC, Ordering::Release);
+        Ok(ring)
+    }
+
+    /// Maps the memory of a channel that another process made.
+    pub(super) fn open(object: Object, item: u64) -> io::Result<Self> {
+        if memory::length(&object)? < HEADER + SEGMENT {
+            return Err(broken());
+        }
+        let ring = Self::map(object)?;
+        if ring.header().magic.load(Ordering::Acquire) != MAGIC {
+            return Err(broken());
+        }
+        if ring.header().item.load(Ordering::Relaxed) != item {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the channel carries items of another type",
+            ));
+        }
+        Ok(ring)
+    }
+
+    fn map(object: Object) -> io::Result<Self> {
+        const { assert!(size_of::<Header>() as u64 <= HEADER) };
+        let base = Mapping::new(&object, 0, (HEADER + SEGMENT) as usize)?;
+        Ok(Self { object, base, segments: Default::default(), slots: Mutex::default() })
+    }
+
+    pub(super) fn object(&self) -> Borrowed<'_> {
+        borrow(&self.object)
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        self.base.at(0)
+    }
+
+    /// Where a position is mapped.
+    fn place(&self, position: u64) -> io::Result<(&Mapping, usize)> {
+        let (index, start, end) = segment(position);
+        if index == 0 {
+            return Ok((&self.base, (HEADER + position) as usize));
+        }
+        let cell = self.segments.get(index - 1).ok_or_else(broken)?;
+        let mapping = match cell.get() {
+            Some(mapping) => mapping,
+            None => {
+                let mapping = Mapping::new(&self.object, HEADER + start, (end - start) as usize)?;
+                cell.get_or_init(|| mapping)
+            }
+        };
+        Ok((mapping, (position - start) as usize))
+    }
+
+    fn store_word(&self, position: u64, length: u64, kind: u32, objects: u32) -> io::Result<()> {
+        let (mapping, offset) = self.place(position)?;
+        let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
+        mapping.at::<AtomicU64>(offset).store(word, Ordering::Relaxed);
+        Ok(())
+    }
+
+    // --- Both sides ---
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> u64 {
+        let header = self.header();
+        let received = header.receivers.progress.count.load(Ordering::Acquire);
+        header.senders.progress.count.load(Ordering::Acquire).saturating_sub(received)
+    }
+
+    /// Whether there is something to receive.
+    pub(super) fn has_data(&self) -> bool {
+        let header = self.header();
+        header.senders.progress.position.load(Ordering::Acquire)
+            != header.receivers.progress.position.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.header().closed.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn close(&self) {
+        self.header().closed.store(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn max_count(&self) -> Option<u64> {
+        Some(self.header().max_count.load(Ordering::Relaxed)).filter(|count| *count > 0)
+    }
+
+    // --- Senders ---
+
+    /// Whether a message of this many bytes could be sent, as far as the limits go.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        let header = self.header();
+        let max_count = header.max_count.load(Ordering::Relaxed);
+        if max_count > 0 && self.len() >= max_count {
+            return false;
+        }
+        let max_bytes = header.max_bytes.load(Ordering::Relaxed);
+        if max_bytes == 0 {
+            return true;
+        }
+        let sent = header.senders.progress.bytes.load(Ordering::Relaxed);
+        let waiting = sent.saturating_sub(header.receivers.progress.bytes.load(Ordering::Acquire));
+        waiting == 0 || waiting + bytes <= max_bytes
+    }
+
+    /// The number of the next message with objects. With the senders' lock held.
+    pub(super) fn next_ticket(&self) -> u64 {
+        // Numbers below belong to tokens.
+        let ticket = self.header().senders.notes.ticket.load(Ordering::Relaxed).max(FIRST_TICKET - 1) + 1;
+        self.header().senders.notes.ticket.store(ticket, Ordering::Relaxed);
+        ticket
+    }
+
+    /// Writes a record and sends it. With the senders' lock held, and room.
+    pub(super) fn push(
+        &self,
+        bytes: &[u8],
+        objects: u32,
+        ticket: u64,
+        slot: Option<(Content, u64)>,
+    ) -> io::Result<()> {
+        let Side { progress, notes, .. } = &self.header().senders;
+        let mut words = [0; 2];
+        let (kind, payload, weight) = match &slot {
+            None => (DATA, bytes.len() as u64, 0),
+            Some((content, weight)) => {
+                words = [u64::from(content.slot) | u64::from(content.head) << 32, content.length];
+                (IN_SLOT, 2 * WORD, *weight)
+            }
+        };
+        let ticket_length = if objects > 0 { WORD } else { 0 };
+        let length = ticket_length + payload;
+        let need = WORD + pad(length);
+        let tail = progress.position.load(Ordering::Relaxed);
+        let at = self.find(tail, need)?;
+        self.store_word(at, length, kind, objects)?;
+        let (mapping, mut offset) = self.place(at + WORD)?;
+        if objects > 0 {
+            mapping.at::<AtomicU64>(offset).store(ticket, Ordering::Relaxed);
+            offset += WORD as usize;
+        }
+        if let Some((content, _)) = &slot {
+            mapping.at::<AtomicU64>(offset).store(words[0], Ordering::Relaxed);
+            mapping.at::<AtomicU64>(offset + WORD as usize).store(words[1], Ordering::Relaxed);
+            notes.next_position.store(NOWHERE, Ordering::Release);
+            notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
+            self.slot(content.slot)?.state.store(QUEUED, Ordering::Release);
+        } else {
+            mapping.write(offset, bytes);
+        }
+        progress.advance(notes, at + need, need + weight);
+        Ok(())
+    }
+
+    /// Where a record of this length goes. Writes what leads there.
+    fn find(&self, tail: u64, need: u64) -> io::Result<u64> {
+        let notes = &self.header().senders.notes;
+        let mut head = notes.peer_position.load(Ordering::Relaxed);
+        if tail / PAGE != (tail + need) / PAGE {
+            // Once a page: a ring that has got empty meanwhile begins anew.
+            head = self.header().receivers.progress.position.load(Ordering::Acquire);
+            notes.peer_position.store(head, Ordering::Relaxed);
+        }
+        if let Some(at) = self.find_with(tail, head, need)? {
+            return Ok(at);
+        }
+        head = self.header().receivers.progress.position.load(Ordering::Acquire);
+        notes.peer_position.store(head, Ordering::Relaxed);
+        if let Some(at) = self.find_with(tail, head, need)? {
+            return Ok(at);
+        }
+        // The segment is full: on to the next.
+        let (index, _, end) = segment(tail);
+        if index + 1 >= SEGMENTS {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the channel holds more than it can"));
+        }
+        let (_, _, file_end) = segment(end);
+        if memory::length(&self.object)? < HEADER + file_end {
+            memory::set_length(&self.object, HEADER + file_end)?;
+        }
+        self.place(end)?;
+        self.store_word(tail, 0, JUMP, 0)?;
+        notes.reached.store(end, Ordering::Relaxed);
+        Ok(end)
+    }
+
+    /// Where a record goes in the segment, given how far the receivers are. Behind each record there is room for one more word.
+    fn find_with(&self, tail: u64, head: u64, need: u64) -> io::Result<Option<u64>> {
+        let notes = &self.header().senders.notes;
+        let (_, start, end) = segment(tail);
+        let same = (start..end).contains(&head);
+        if same && head > tail {
+            return Ok((tail + need + WORD <= head).then_some(tail));
+        }
+        let at_start = same && start + need + WORD <= head;
+        if at_start && head == tail && tail - start >= RESTART {
+            let reached = notes.reached.load(Ordering::Relaxed).max(tail);
+            if reached - start > 16 * RESTART {
+                // A burst is over. The receivers are here, and everything behind is nobody's.
+                let warm = start + 2 * RESTART;
+                memory::release(&self.object, HEADER + warm, reached - warm)?;
+                notes.reached.store(start, Ordering::Relaxed);
+            }
+            // The word at `tail` is written after the pages were given back.
+            self.store_word(tail, 0, WRAP, 0)?;
+            return Ok(Some(start));
+        }
+        if tail + need + WORD <= end {
+            if notes.reached.load(Ordering::Relaxed) < tail + need {
+                notes.reached.store(tail + need, Ordering::Relaxed);
+            }
+            return Ok(Some(tail));
+        }
+        if at_start {
+            self.store_word(tail, 0, WRAP, 0)?;
+            return Ok(Some(start));
+        }
+        Ok(None)
+    }
+
+    // --- Receivers ---
+
+    /// Reads the next record; what is in line is appended to `into`. With the receivers' lock held.
+    pub(super) fn front(&self, into: &mut Vec<u8>) -> io::Result<Option<Record>> {
+        let Side { progress, notes, .. } = &self.header().receivers;
+        let mut position = progress.position.load(Ordering::Relaxed);
+        let mut tail = notes.peer_position.load(Ordering::Relaxed);
+        if position == tail {
+            tail = self.header().senders.progress.position.load(Ordering::Acquire);
+            notes.peer_position.store(tail, Ordering::Relaxed);
+            if position == tail {
+                return Ok(None);
+            }
+        }
+        loop {
+            let (_, start, end) = segment(position);
+            let (mapping, offset) = self.place(position)?;
+            let word = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
+            let length = word & 0xFFFF_FFFF;
+            match (word >> 32) as u32 & 0xFF {
+                WRAP if position != start => position = start,
+                JUMP => position = end,
+                kind @ (DATA | IN_SLOT) => {
+                    let after = position + WORD + pad(length);
+                    if after > end {
+                        return Err(broken());
+                    }
+                    let objects = (word >> 40) as u32 & 0xFFFF;
+                    let (mapping, mut offset) = self.place(position + WORD)?;
+                    let mut left = length as usize;
+                    let mut record = Record { objects, position_after: after, ..Record::default() };
+                    record.bytes = WORD + pad(length);
+                    if objects > 0 {
+                        left = left.checked_sub(WORD as usize).ok_or_else(broken)?;
+                        record.ticket = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
+                        offset += WORD as usize;
+                    }
+                    if kind == DATA {
+                        mapping.read(offset, left, into);
+                    } else {
+                        if left != 2 * WORD as usize {
+                            return Err(broken());
+                        }
+                        let which = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
+                        let length = mapping.at::<AtomicU64>(offset + WORD as usize).load(Ordering::Relaxed);
+                        let content = Content { slot: which as u32, length, head: (which >> 32) as u32 };
+                        record.bytes += self.slot(content.slot)?.capacity.load(Ordering::Relaxed);
+                        record.slot = Some(content);
+                    }
+                    return Ok(Some(record));
+                }
+                _ => return Err(broken()),
+            }
+            if position == tail {
+                return Err(broken());
+            }
+        }
+    }
+
+    /// Receives the record that [`front`](Self::front) read: it is the caller's from here on. With the receivers' lock held.
+    pub(super) fn pop(&self, record: &Record) -> io::Result<()> {
+        let Side { progress, notes, .. } = &self.header().receivers;
+        if let Some(content) = record.slot {
+            let slot = self.slot(content.slot)?;
+            slot.owner.set(Owner::me());
+            slot.state.store(HELD, Ordering::Release);
+        }
+        let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
+        progress.advance(notes, record.position_after, record.bytes);
+        if segment(record.position_after).0 != before {
+            let _memory_stays_in_use = memory::release(&self.object, HEADER + start, end - start);
+        }
+        Ok(())
+    }
+
+    // --- Slots ---
+
+    fn slot(&self, index: u32) -> io::Result<&Slot> {
+        self.header().slots.get(index as usize).ok_or_else(broken)
+    }
+
+    /// Takes a slot for this many bytes: it is this process's to fill. `None` while there is none. With the senders' lock held.
+    pub(super) fn take_slot(&self, length: u64) -> io::Result<Option<u32>> {
+        let made = &self.header().senders.notes.slots;
+        let count = (made.load(Ordering::Relaxed) as usize).min(SLOTS);
+        let fits = |slot: &Slot| {
+            let capacity = slot.capacity.load(Ordering::Relaxed);
+            capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
+        };
+        let slots = &self.header().slots[..count];
+        let free = slots.iter().position(|slot| slot.state.load(Ordering::Acquire) == FREE && fits(slot));
+        let index = match free {
+            Some(index) => index,
+            None if count < SLOTS => {
+                let offset = slots.last().map_or(SLABS, |last| {
+                    last.offset.load(Ordering::Relaxed) + last.capacity.load(Ordering::Relaxed)
+                });
+                // An eighth more than asked for at most: messages of about one size share their slots.
+                let step = (length.next_power_of_two() / 8).max(SMALLEST_SLOT);
+                let capacity = length.next_multiple_of(step);
+                let slot = &self.header().slots[count];
+                memory::set_length(&self.object, offset + capacity)?;
+                slot.offset.store(offset, Ordering::Relaxed);
+                slot.capacity.store(capacity, Ordering::Relaxed);
+                slot.filled.store(0, Ordering::Relaxed);
+                slot.state.store(FREE, Ordering::Relaxed);
+                made.store(count as u64 + 1, Ordering::Release);
+                count
+            }
+            None => return Ok(None),
+        };
+        let slot = &self.header().slots[index];
+        slot.owner.set(Owner::me());
+        slot.state.store(FILLING, Ordering::Release);
+        Ok(Some(index as u32))
+    }
+
+    /// Fills a slot with parts, one after the other: what the record has to tell, and what it weighs.
+    pub(super) fn fill(&self, index: u32, parts: &[&[u8]], head: u32) -> io::Result<(Content, u64)> {
+        let slot = self.slot(index)?;
+        let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
+        let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if slot.filled.load(Ordering::Relaxed) >= length {
+            let mapping = self.slot_mapping(index, true, length)?;
+            let mut at = 0;
+            for part in parts {
+                mapping.write(at, part);
+                at += part.len();
+            }
+        } else {
+            let mut at = offset;
+            for part in parts {
+                memory::write_at(&self.object, part, at)?;
+                at += part.len() as u64;
+            }
+            slot.filled.store(length, Ordering::Relaxed);
+        }
+        Ok((Content { slot: index, length, head }, capacity))
+    }
+
+    fn slot_mapping(&self, index: u32, to_write: bool, length: u64) -> io::Result<Arc<Mapping>> {
+        let slot = self.slot(index)?;
+        let mut mapped = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if mapped.len() <= index as usize {
+            mapped.resize_with(index as usize + 1, Default::default);
+        }
+        let cell = &mut mapped[index as usize][usize::from(to_write)];
+        if let Some(mapping) = cell {
+            return Ok(Arc::clone(mapping));
+        }
+        let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
+        // What lies beyond the file would be a SIGBUS to touch.
+        if offset.checked_add(capacity).is_none_or(|end| end < SLABS)
+            || memory::length(&self.object)? < offset + capacity
+        {
+            return Err(broken());
+        }
+        let map = if to_write { Mapping::new } else { Mapping::view };
+        let mapping = map(&self.object, offset, usize::try_from(capacity).map_err(|_| broken())?)?;
+        mapping.populate(length as usize, if to_write { Populate::ToWrite } else { Populate::ToRead });
+        let mapping = Arc::new(mapping);
+        if capacity <= LARGEST_KEPT_SLOT {
+            *cell = Some(Arc::clone(&mapping));
+        }
+        Ok(mapping)
+    }
+
+    /// What lies in a slot that this process has received. It is free again when that is dropped.
+    pub(super) fn content(self: &Arc<Self>, content: Content) -> io::Result<bytes::Bytes> {
+        let mut reading = Reading { ring: Arc::clone(self), index: content.slot, mapping: None, length: 0 };
+        let mapping = self.slot_mapping(content.slot, false, content.length)?;
+        reading.length = usize::try_from(content.length).map_err(|_| broken())?;
+        if reading.length > mapping.len() {
+            return Err(broken());
+        }
+        reading.mapping = Some(mapping);
+        Ok(bytes::Bytes::from_owner(reading))
+    }
+
+    /// Frees a slot that this process fills or reads.
+    pub(super) fn free(&self, index: u32) {
+        let Ok(slot) = self.slot(index) else { return };
+        let capacity = slot.capacity.load(Ordering::Relaxed);
+        if capacity > LARGEST_KEPT_SLOT {
+            slot.filled.store(0, Ordering::Relaxed);
+            let _memory_stays_in_use =
+                memory::release(&self.object, slot.offset.load(Ordering::Relaxed), capacity);
+        }
+        slot.state.store(FREE, Ordering::Release);
+        self.header().receivers.bell.ring();
+    }
+
+    /// Frees the slots whose owners are dead.
+    pub(super) fn collect(&self) {
+        let count = (self.header().senders.notes.slots.load(Ordering::Acquire) as usize).min(SLOTS);
+        for slot in &self.header().slots[..count] {
+            let state = slot.state.load(Ordering::Acquire);
+            if matches!(state, FILLING | HELD) && slot.owner.get().is_dead() {
+                let _taken_back_by_another =
+                    slot.state.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The first ticket; lower numbers in the socket are tokens.
+pub(super) const FIRST_TICKET: u64 = 16;
+
+impl Content {
+    pub(super) fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
+impl Side {
+    /// Locks this side: `None` when the deadline has passed. What the last holder left half done is completed.
+    pub(super) fn lock<'a>(&'a self, ring: &Ring, deadline: Option<Instant>) -> io::Result<Option<Held<'a>>> {
+        let held = self.lock.mutex.lock(deadline)?;
+        Ok(self.settled(held, ring))
+    }
+
+    /// Locks this side if nobody holds it.
+    pub(super) fn try_lock<'a>(&'a self, ring: &Ring) -> io::Result<Option<Held<'a>>> {
+        let held = self.lock.mutex.try_lock()?;
+        Ok(self.settled(held, ring))
+    }
+
+    fn settled<'a>(&self, held: Option<Held<'a>>, ring: &Ring) -> Option<Held<'a>> {
+        if held.as_ref().is_some_and(|held| held.locked == Locked::Inherited) {
+            self.settle(ring);
+        }
+        held
+    }
+
+    /// Completes what a holder of the lock left half done that died.
+    fn settle(&self, ring: &Ring) {
+        let Self { progress, notes, .. } = self;
+        let next_slot = notes.next_slot.swap(0, Ordering::Relaxed);
+        if progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed) {
+            progress.count.store(notes.next_count.load(Ordering::Relaxed), Ordering::Relaxed);
+            progress.bytes.store(notes.next_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        } else if let Some(slot) = next_slot.checked_sub(1).and_then(|slot| ring.slot(slot as u32).ok()) {
+            // It was to be sent, and was not.
+            slot.state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+impl Progress {
+    /// Moves on by one record.
+    fn advance(&self, notes: &Notes, position: u64, bytes: u64) {
+        let count = self.count.load(Ordering::Relaxed) + 1;
+        let bytes = self.bytes.load(Ordering::Relaxed) + bytes;
+        // Each of these is a release, so that they happen in this order for whoever inherits the lock.
+        notes.next_position.store(NOWHERE, Ordering::Release);
+        notes.next_count.store(count, Ordering::Release);
+        notes.next_bytes.store(bytes, Ordering::Release);
+        notes.next_position.store(position, Ordering::Release);
+        self.position.store(position, Ordering::Release);
+        self.count.store(count, Ordering::Release);
+        self.bytes.store(bytes, Ordering::Release);
+        notes.next_slot.store(0, Ordering::Release);
+    }
+}
+
+/// A slot that is being read.
+#[derive(Debug)]
+struct Reading {
+    ring: Arc<Ring>,
+    index: u32,
+    mapping: Option<Arc<Mapping>>,
+    length: usize,
+}
+
+impl AsRef<[u8]> for Reading {
+    fn as_ref(&self) -> &[u8] {
+        self.mapping.as_ref().map_or(&[], |mapping| mapping.bytes(0, self.length))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.ring.free(self.index);
+    }
+}

@@ -1,0 +1,128 @@
+//! The sending end, as users see it.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::ends::{End, Patience, put_back, scratch};
+use super::error::{SendError, SendFailure};
+use super::item;
+use crate::sys::poller;
+use crate::wire::parcel;
+
+/// The end of a channel that sends. See [the module](super).
+///
+/// It can be cloned, and travels: all clones in all processes send into the same channel.
+pub struct Sender<T> {
+    end: Arc<End>,
+    item: PhantomData<fn(T)>,
+}
+
+impl<T> Sender<T> {
+    pub(super) fn new(end: End) -> Self {
+        Self { end: Arc::new(end), item: PhantomData }
+    }
+
+    /// How many messages wait to be received.
+    #[doc(alias = "qsize")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.end.ring.len() as usize
+    }
+
+    /// Whether no message waits to be received.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.end.ring.has_data()
+    }
+
+    /// Whether a [`bounded`](super::bounded) channel holds as many messages as it may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !self.end.ring.has_room(0)
+    }
+
+    /// How many messages the channel holds at most, if there is a limit.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        self.end.ring.max_count().map(|count| count as usize)
+    }
+
+    /// Ends the channel, whoever still holds an end: nothing more can be sent, and what is in it can still be received.
+    ///
+    /// # Errors
+    /// When the system refuses, which it has no reason to.
+    pub fn close(&self) -> io::Result<()> {
+        self.end.close()
+    }
+}
+
+impl<T: Serialize> Sender<T> {
+    /// Sends a value. Waits while a bounded channel is full.
+    ///
+    /// When this returns the value is encoded and in the channel, whatever becomes of this process.
+    ///
+    /// # Errors
+    /// See [`SendFailure`]; the error holds the value.
+    #[doc(alias = "put")]
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        self.send_with(value, Patience::Until(None))
+    }
+
+    /// Sends a value if there is room at once.
+    ///
+    /// # Errors
+    /// See [`SendFailure`]; the error holds the value.
+    #[doc(alias = "put_nowait")]
+    pub fn try_send(&self, value: T) -> Result<(), SendError<T>> {
+        self.send_with(value, Patience::None)
+    }
+
+    /// Sends a value, and waits at most this long while the channel is full.
+    ///
+    /// # Errors
+    /// See [`SendFailure`]; the error holds the value.
+    pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
+        self.send_with(value, Patience::Until(poller::deadline(Some(timeout))))
+    }
+
+    fn send_with(&self, value: T, patience: Patience) -> Result<(), SendError<T>> {
+        let sent = match parcel::pack_into(&value, scratch()) {
+            Err(error) => Err(SendFailure::Encode(error.to_string())),
+            Ok(parcel) => {
+                let sent = self.end.send(&parcel, patience);
+                put_back(parcel.bytes);
+                sent
+            }
+        };
+        sent.map_err(|reason| SendError::new(value, reason))
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self { end: Arc::clone(&self.end), item: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Serialize for Sender<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.end.serialize(serializer)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Sender<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        End::deserialize(deserializer, item::<T>()).map(Self::new)
+    }
+}

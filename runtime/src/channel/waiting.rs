@@ -1,0 +1,135 @@
+//! Waiting for the other side of a channel: spin, nap, deep sleep. See [`super::bell`] for why none of it hangs.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::ring::{Ring, Side};
+use crate::sys::channel::{Channel, Peeked};
+use crate::sys::poller;
+use crate::sys::spin::Spin;
+
+/// How long a nap is at most.
+const NAP: Duration = Duration::from_millis(5);
+
+/// The message that wakes those in deep sleep.
+pub(super) const TOKEN: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
+
+/// What waiting came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// There is what was waited for, perhaps.
+    Ready,
+    TimedOut,
+    /// The other side is gone.
+    Gone,
+}
+
+/// What there is to do before one can sleep deeply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// There is what was waited for.
+    Ready,
+    /// The socket will be ready when there is.
+    Sleep,
+    /// Somebody is about to change something: look again soon.
+    Busy,
+    /// The other side is gone.
+    Gone,
+}
+
+/// One side's view of a channel: what it waits with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) ring: &'a Ring,
+    pub(super) socket: &'a Channel,
+    pub(super) ours: &'a Side,
+    pub(super) theirs: &'a Side,
+    pub(super) spin: &'a Spin,
+}
+
+impl View<'_> {
+    /// Waits until there is something, the other side is gone, or the deadline.
+    pub(super) fn wait(&self, there_is: &dyn Fn() -> bool, deadline: Option<Instant>) -> io::Result<Waited> {
+        let over = || there_is() || self.ring.is_closed();
+        if self.spin.until(|| over().then_some(())).is_some() {
+            return Ok(Waited::Ready);
+        }
+        let soon = Instant::now() + NAP;
+        loop {
+            let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+            self.theirs.bell.nap(over, Some(until))?;
+            if over() {
+                return Ok(Waited::Ready);
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(Waited::TimedOut);
+            }
+            if now >= soon {
+                break;
+            }
+        }
+        let _lying = self.theirs.bell.lie_down();
+        loop {
+            match self.before_sleep(&over)? {
+                Before::Ready => return Ok(Waited::Ready),
+                Before::Gone => return Ok(Waited::Gone),
+                Before::Sleep => {
+                    poller::wait(&[self.socket.sentinel()], deadline)?;
+                }
+                Before::Busy => {
+                    let soon = Instant::now() + NAP;
+                    let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+                    self.theirs.bell.nap(over, Some(until))?;
+                }
+            }
+            if over() {
+                return Ok(Waited::Ready);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(Waited::TimedOut);
+            }
+        }
+    }
+
+    /// Makes the socket tell of the next change, for one who is counted as lying down.
+    ///
+    /// Both locks are held while it looks and asks, so that nobody is between token and change: whoever changes something
+    /// from then on sees the question first.
+    pub(super) fn before_sleep(&self, there_is: &dyn Fn() -> bool) -> io::Result<Before> {
+        let Some(_theirs) = self.theirs.try_lock(self.ring)? else { return Ok(Before::Busy) };
+        if there_is() {
+            return Ok(Before::Ready);
+        }
+        let Some(_ours) = self.ours.try_lock(self.ring)? else { return Ok(Before::Busy) };
+        let bell = &self.theirs.bell;
+        loop {
+            match self.socket.peek()? {
+                Peeked::Empty => break,
+                Peeked::Closed => return Ok(Before::Gone),
+                Peeked::Message(token) if token == u64::from_ne_bytes(TOKEN) => {
+                    if bell.others_lie_down() {
+                        bell.ask(); // it may have been theirs
+                    }
+                    self.socket.try_receive()?;
+                }
+                // Objects of a message whose sender has died before it sent it, or of one that has just been received.
+                Peeked::Message(_) => {
+                    self.socket.try_receive()?;
+                }
+            }
+        }
+        bell.ask();
+        Ok(Before::Sleep)
+    }
+}
+
+/// Before a change, with the lock of the side that makes it held: wakes the other side's deep sleepers.
+pub(super) fn send_token(side: &Side, socket: &Channel) -> io::Result<()> {
+    if let Some(asked) = side.bell.wants_token() {
+        // Where there is no room for it, there is something to read: that wakes as well.
+        socket.try_send(&[&TOKEN], &[])?;
+        side.bell.answer(asked);
+    }
+    Ok(())
+}
