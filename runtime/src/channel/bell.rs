@@ -40,18 +40,27 @@ shared_layout! {
 impl Bell {
     /// After a change: wakes one who naps.
     pub(super) fn ring(&self) {
+        fence(Ordering::SeqCst);
         self.ring_for(1);
+    }
+
+    /// After a change that was itself sequentially consistent, which spares the fence: wakes one who naps.
+    #[inline]
+    pub(super) fn ring_at_once(&self) {
+        if self.nappers.load(Ordering::SeqCst) > 0 {
+            self.ring_for(1);
+        }
     }
 
     /// After a change that concerns all: wakes all who nap.
     pub(super) fn ring_for_all(&self) {
+        fence(Ordering::SeqCst);
         self.ring_for(u32::MAX);
     }
 
     fn ring_for(&self, count: u32) {
-        // Orders the change before the look at the nappers; the other half is in `nap`.
-        fence(Ordering::SeqCst);
-        let nappers = self.nappers.load(Ordering::Relaxed);
+        // The change comes before this look at the nappers, in the one order of all such accesses; the other half is in `nap`.
+        let nappers = self.nappers.load(Ordering::SeqCst);
         if nappers == 0 {
             return;
         }

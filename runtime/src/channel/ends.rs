@@ -1,15 +1,17 @@
 //! The two ends: what sends and what receives, below the types that users see.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{RecvError, SendFailure};
-use super::ring::{FIRST_TICKET, Limits, MAX_INLINE, Record, Ring};
+use super::ring::{Content, FIRST_TICKET, Limits, MAX_INLINE, Record, Ring, Which};
 use super::waiting::{View, Waited, send_token};
 use crate::process;
 use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
@@ -17,7 +19,7 @@ use crate::sys::spin::Spin;
 use crate::sys::{Borrowed, Object, borrow, clock};
 use crate::wire::attachment;
 use crate::wire::codec::{Codec, Wire};
-use crate::wire::parcel::{Beside, Parcel};
+use crate::wire::parcel::{self, Beside, Parcel};
 
 /// How long an answer takes from a process that is on another core and awake.
 const HOT: Duration = Duration::from_micros(50);
@@ -82,26 +84,8 @@ impl End {
         self.socket.shut_down()
     }
 
-    fn sender_view(&self) -> View<'_> {
-        let header = self.ring.header();
-        View {
-            ring: &self.ring,
-            socket: &self.socket,
-            ours: &header.senders,
-            theirs: &header.receivers,
-            spin: &self.spin,
-        }
-    }
-
-    pub(super) fn receiver_view(&self) -> View<'_> {
-        let header = self.ring.header();
-        View {
-            ring: &self.ring,
-            socket: &self.socket,
-            ours: &header.receivers,
-            theirs: &header.senders,
-            spin: &self.spin,
-        }
+    pub(super) fn view(&self, ours: Which) -> View<'_> {
+        View { ring: &self.ring, socket: &self.socket, ours, spin: &self.spin }
     }
 
     /// Whether the other side is gone. To ask the kernel costs more than to send, so it is asked once in a tick of the coarse clock, and when a
@@ -161,22 +145,22 @@ impl End {
         &self,
         bytes: &[u8],
         objects: &[Object],
-        slot: Option<(super::ring::Content, u64)>,
+        slot: Option<(Content, u64)>,
         patience: Patience,
     ) -> Result<(), SendFailure> {
-        let view = self.sender_view();
+        let senders = self.ring.side(Which::Senders);
         let weight = slot.as_ref().map_or(bytes.len() as u64, |(_, weight)| *weight);
         loop {
-            let held = view.ours.lock(&self.ring, patience.brief())?.ok_or(patience.over())?;
+            let held = self.ring.lock(Which::Senders, patience.brief())?.ok_or(patience.over())?;
             if self.ring.is_closed() {
                 return Err(SendFailure::Closed);
             }
-            if self.ring.has_room(weight) {
+            if self.ring.finds_room(weight) {
                 let ticket = if objects.is_empty() { 0 } else { self.send_objects(objects, patience)? };
-                send_token(view.ours, &self.socket).map_err(SendFailure::of)?;
+                send_token(senders, &self.socket).map_err(SendFailure::of)?;
                 self.ring.push(bytes, objects.len() as u32, ticket, slot)?;
                 drop(held);
-                view.ours.bell.ring();
+                senders.bell.ring_at_once();
                 return Ok(());
             }
             drop(held);
@@ -187,7 +171,7 @@ impl End {
     /// Waits until there may be room.
     pub(super) fn wait_for_room(&self, weight: u64, patience: Patience) -> Result<(), SendFailure> {
         let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
-        match self.sender_view().wait(&|| self.ring.has_room(weight), deadline)? {
+        match self.view(Which::Senders).wait(&|| self.ring.has_room(weight), deadline)? {
             Waited::Ready => Ok(()),
             Waited::TimedOut => Err(SendFailure::TimedOut),
             Waited::Gone => Err(SendFailure::Disconnected),
@@ -212,9 +196,8 @@ impl End {
     /// Takes a slot for the parts of a message.
     fn take_slot(&self, parts: &[&[u8]], patience: Patience) -> Result<u32, SendFailure> {
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        let view = self.sender_view();
         loop {
-            let held = view.ours.lock(&self.ring, patience.brief())?.ok_or(patience.over())?;
+            let held = self.ring.lock(Which::Senders, patience.brief())?.ok_or(patience.over())?;
             let taken = self.ring.take_slot(length)?;
             drop(held);
             if let Some(slot) = taken {
@@ -229,50 +212,34 @@ impl End {
             if self.socket.is_closed()? {
                 return Err(SendFailure::Disconnected);
             }
-            view.theirs.bell.nap(|| false, Some(Instant::now() + SLOT_NAP))?;
+            self.ring.side(Which::Receivers).bell.nap(|| false, Some(Instant::now() + SLOT_NAP))?;
         }
     }
 
     // --- Receiving ---
 
-    /// Receives a message: bytes, and what came beside them.
-    pub(super) fn receive<T>(
-        &self,
-        patience: Patience,
-        decode: impl FnOnce(&[u8], Beside) -> Result<T, RecvError>,
-    ) -> Result<T, RecvError> {
-        let mut buffer = BUFFER.take();
-        let received = self.receive_into(&mut buffer, patience);
-        let result = match received {
-            Err(error) => Err(error),
-            Ok((None, objects)) => decode(&buffer, Beside { objects, buffers: Vec::new() }),
-            Ok((Some(content), objects)) => {
-                parts_of(&content.0, content.1).ok_or_else(damaged).and_then(|mut parts| {
-                    let bytes = parts.remove(0);
-                    drop(content);
-                    decode(&bytes, Beside { objects, buffers: parts })
-                })
-            }
-        };
-        buffer.clear();
-        BUFFER.set(buffer);
-        result
+    /// Receives a message, and makes a value of it.
+    pub(super) fn receive<T: DeserializeOwned>(&self, patience: Patience) -> Result<T, RecvError> {
+        with_own(&ARRIVAL, |arrival| {
+            self.await_arrival(arrival, patience)?;
+            let Arrival { copied, beside, record, .. } = arrival;
+            let decoded = match record.slot.take() {
+                None => parcel::unpack(copied, beside),
+                Some(content) => {
+                    let bytes = self.content(content, beside)?;
+                    parcel::unpack(&bytes, beside)
+                }
+            };
+            *beside = Beside::default(); // what nobody took is closed
+            decoded.map_err(|error| RecvError::Decode(error.to_string()))
+        })
     }
 
-    #[allow(clippy::type_complexity)] // the bytes of a slot with the length of its head, and objects
-    fn receive_into(
-        &self,
-        buffer: &mut Vec<u8>,
-        patience: Patience,
-    ) -> Result<(Option<(bytes::Bytes, usize)>, Vec<Object>), RecvError> {
+    /// Waits for a message, and takes it.
+    fn await_arrival(&self, arrival: &mut Arrival, patience: Patience) -> Result<(), RecvError> {
         loop {
-            if let Some(taken) = self.take(buffer)? {
-                let (record, objects) = taken;
-                let content = match record.slot {
-                    None => None,
-                    Some(content) => Some((self.ring.content(content)?, content.head as usize)),
-                };
-                return Ok((content, objects));
+            if self.take(arrival)? {
+                return Ok(());
             }
             if self.ring.is_closed() {
                 return Err(RecvError::Disconnected);
@@ -286,7 +253,7 @@ impl End {
                     return Err(if gone { RecvError::Disconnected } else { RecvError::Empty });
                 }
                 Patience::Until(deadline) => {
-                    match self.receiver_view().wait(&|| self.ring.has_data(), deadline)? {
+                    match self.view(Which::Receivers).wait(&|| self.ring.has_data(), deadline)? {
                         Waited::Ready => {}
                         // What was sent before the end is received first.
                         Waited::Gone if self.ring.has_data() => {}
@@ -299,31 +266,42 @@ impl End {
     }
 
     /// Takes the next record out of the ring, if there is one.
-    fn take(&self, buffer: &mut Vec<u8>) -> Result<Option<(Record, Vec<Object>)>, RecvError> {
-        let view = self.receiver_view();
+    fn take(&self, arrival: &mut Arrival) -> Result<bool, RecvError> {
+        let receivers = self.ring.side(Which::Receivers);
+        let Arrival { copied, beside, record } = arrival;
         loop {
             if !self.ring.has_data() {
-                return Ok(None);
+                return Ok(false);
             }
-            let Some(held) = view.ours.lock(&self.ring, None)? else { continue };
-            buffer.clear();
-            let Some(record) = self.ring.front(buffer)? else { return Ok(None) };
-            let objects = if record.objects == 0 { Ok(Some(Vec::new())) } else { self.take_objects(&record) };
+            let Some(held) = self.ring.lock(Which::Receivers, None)? else { continue };
+            copied.clear();
+            if !self.ring.front(copied, record)? {
+                return Ok(false);
+            }
+            let objects = if record.objects == 0 { Ok(true) } else { self.take_objects(record, beside) };
             // A sender that is gone needs no token.
-            let _senders_are_gone = send_token(view.ours, &self.socket);
-            self.ring.pop(&record)?;
+            let _senders_are_gone = send_token(receivers, &self.socket);
+            self.ring.pop(record)?;
             drop(held);
-            view.ours.bell.ring();
+            receivers.bell.ring_at_once();
             match objects {
-                Ok(Some(objects)) => return Ok(Some((record, objects))),
+                Ok(true) => return Ok(true),
                 // A receiver died while it took this message, and the objects with it: it was that one's.
-                Ok(None) => self.let_go(&record),
+                Ok(false) => self.let_go(record),
                 Err(error) => {
-                    self.let_go(&record);
+                    self.let_go(record);
                     return Err(RecvError::Decode(format!("its handles could not be received: {error}")));
                 }
             }
         }
+    }
+
+    /// The bytes of a message in a slot, in place; its buffers go beside.
+    fn content(&self, content: Content, beside: &mut Beside) -> Result<bytes::Bytes, RecvError> {
+        let whole = self.ring.content(content)?;
+        let mut parts = parts_of(&whole, content.head as usize).ok_or_else(super::ring::broken)?;
+        beside.buffers = parts.split_off(1);
+        Ok(parts.swap_remove(0))
     }
 
     fn let_go(&self, record: &Record) {
@@ -332,42 +310,65 @@ impl End {
         }
     }
 
-    /// Receives the objects of a record: `None` if they are not there any more. With the receivers' lock held.
-    fn take_objects(&self, record: &Record) -> io::Result<Option<Vec<Object>>> {
-        let mut objects = Vec::new();
-        while objects.len() < record.objects as usize {
+    /// Receives the objects of a record: whether they are there still. With the receivers' lock held.
+    fn take_objects(&self, record: &Record, beside: &mut Beside) -> io::Result<bool> {
+        beside.objects.clear();
+        while beside.objects.len() < record.objects as usize {
             match self.socket.peek()? {
-                Peeked::Empty | Peeked::Closed => return Ok(None),
-                Peeked::Message(ticket) if ticket > record.ticket => return Ok(None),
+                Peeked::Empty | Peeked::Closed => return Ok(false),
+                Peeked::Message(ticket) if ticket > record.ticket => return Ok(false),
                 Peeked::Message(ticket) => {
-                    let Received::Message(message) = self.socket.try_receive()? else { return Ok(None) };
+                    let Received::Message(message) = self.socket.try_receive()? else { return Ok(false) };
                     // Lower tickets are of messages that nobody sent, or received in full.
                     if ticket == record.ticket && ticket >= FIRST_TICKET {
-                        objects.extend(message.objects);
+                        beside.objects.extend(message.objects);
                     }
                 }
             }
         }
-        Ok(Some(objects))
+        Ok(true)
     }
+}
+
+/// A message that has been received.
+#[derive(Debug, Default)]
+struct Arrival {
+    /// Its bytes, unless they are in a slot.
+    copied: Vec<u8>,
+    beside: Beside,
+    record: Record,
 }
 
 thread_local! {
-    /// Where messages are copied to before they are decoded, and where they are encoded.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// Where this thread's messages are taken apart, and put together: moved about they would cost more than the rest.
+    static ARRIVAL: RefCell<Arrival> = RefCell::default();
+    static PARCEL: RefCell<Parcel> = RefCell::default();
 }
 
-/// A buffer to encode in, which [`put_back`] keeps for the next message.
-pub(super) fn scratch() -> Vec<u8> {
-    SCRATCH.try_with(Cell::take).unwrap_or_default()
+/// Does something with this thread's own, or with a new one: in a call from within such a call, and while the thread ends.
+fn with_own<T: Default, R>(own: &'static LocalKey<RefCell<T>>, action: impl FnOnce(&mut T) -> R) -> R {
+    let mut action = Some(action);
+    let mut act = |own: &mut T| action.take().map(|action| action(own));
+    let done = own.try_with(|own| own.try_borrow_mut().ok().and_then(|mut own| act(&mut own)));
+    done.ok().flatten().or_else(|| act(&mut T::default())).expect("it is done once")
 }
 
-/// Keeps a buffer for the next message, unless it is a large one.
-pub(super) fn put_back(buffer: Vec<u8>) {
-    if buffer.capacity() <= 4 * MAX_INLINE {
-        let _thread_is_ending = SCRATCH.try_with(|scratch| scratch.set(buffer));
-    }
+/// Sends a value through an end.
+pub(super) fn send_value<T: Serialize>(end: &End, value: &T, patience: Patience) -> Result<(), SendFailure> {
+    with_own(&PARCEL, |parcel| {
+        let packed = parcel::pack_into(value, parcel);
+        let sent = match packed {
+            Ok(()) => end.send(parcel, patience),
+            Err(error) => Err(SendFailure::Encode(error.to_string())),
+        };
+        // The senders of what could not be sent keep theirs.
+        parcel.beside.objects.clear();
+        parcel.beside.buffers.clear();
+        if parcel.bytes.capacity() > 4 * MAX_INLINE {
+            parcel.bytes = Vec::new(); // one large value is no reason to keep so much
+        }
+        sent
+    })
 }
 
 /// In a slot each part begins at such a multiple.
@@ -389,10 +390,6 @@ fn parts_of(content: &bytes::Bytes, head: usize) -> Option<Vec<bytes::Bytes>> {
         at = end.checked_next_multiple_of(ALIGNMENT)?;
     }
     (!parts.is_empty()).then_some(parts)
-}
-
-fn damaged() -> RecvError {
-    RecvError::System(super::ring::broken())
 }
 
 /// A slot that was taken and not yet sent: it is free again if that fails.

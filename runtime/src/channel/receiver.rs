@@ -13,7 +13,6 @@ use super::ends::{End, Patience};
 use super::error::RecvError;
 use super::item;
 use crate::sys::poller;
-use crate::wire::parcel;
 
 /// The end of a channel that receives. See [the module](super).
 ///
@@ -63,7 +62,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// [`RecvError::Disconnected`] when nothing is left and no sender either; otherwise see [`RecvError`].
     #[doc(alias = "get")]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.recv_with(Patience::Until(None))
+        self.end.receive(Patience::Until(None))
     }
 
     /// Receives a value if one is there.
@@ -72,7 +71,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// [`RecvError::Empty`] when none is there yet; otherwise as [`recv`](Self::recv).
     #[doc(alias = "get_nowait")]
     pub fn try_recv(&self) -> Result<T, RecvError> {
-        self.recv_with(Patience::None)
+        self.end.receive(Patience::None)
     }
 
     /// Receives a value, and waits at most this long for one.
@@ -80,13 +79,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// # Errors
     /// [`RecvError::TimedOut`] when none has come; otherwise as [`recv`](Self::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvError> {
-        self.recv_with(Patience::Until(poller::deadline(Some(timeout))))
-    }
-
-    fn recv_with(&self, patience: Patience) -> Result<T, RecvError> {
-        self.end.receive(patience, |bytes, beside| {
-            parcel::unpack(bytes, beside).map_err(|error| RecvError::Decode(error.to_string()))
-        })
+        self.end.receive(Patience::Until(poller::deadline(Some(timeout))))
     }
 
     /// The messages, one after the other, until no more can come. One that cannot be decoded is an error item.

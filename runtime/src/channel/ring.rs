@@ -15,16 +15,18 @@
 //! # Records
 //!
 //! A position counts bytes from the beginning of the first segment, and is a multiple of eight. A record is a word that says its
-//! length and kind, and what follows. The ring wraps within its last segment (a `WRAP` record); when that is full and
+//! length and kind, and what follows. Where the next record is going to be, the word is zero: a receiver looks there and nowhere else, so
+//! that a message costs it one cache line of the sender's. The ring wraps within its last segment (a `WRAP` record); when that is full and
 //! the channel may grow, it goes on in the next segment (a `JUMP` record), and the receiver gives the memory of the old one back. So
 //! a channel that is read as fast as it is written stays within few pages, and one that is not grows as a `Vec` does.
 //!
 //! # Who is killed when
 //!
-//! Senders exclude each other by a robust lock, receivers by another. A record is **sent** by one store of the sender's position,
-//! **received** by one store of the receiver's. Whoever is killed before it has sent nothing, or received nothing; whoever
-//! is killed after it has. The counts beside a position are written after it; the next holder of the lock, who is told that the
-//! last one died, completes them from what that one had noted down before the store ([`Side::settle`]).
+//! Senders exclude each other by a robust lock, receivers by another. A record is **sent** by the one store of its word (or of the word
+//! that leads to it), **received** by the one store of the receivers' position. Whoever is killed before it has sent nothing, or received nothing;
+//! whoever is killed after it has. What else there is to write follows; the next holder of the lock, who is told that the
+//! last one died, completes it from what that one had noted down before the store ([`Ring::settle_senders`],
+//! [`Ring::settle_receivers`]).
 //!
 //! # Slots
 //!
@@ -102,11 +104,11 @@ shared_layout! {
         mutex: RobustMutex,
     }
 
-    /// How far a side is.
+    /// How far a side is. Senders look at their own often and at the receivers' seldom, and so do receivers.
     pub(super) struct Progress {
         /// Up to here records have been sent, or received.
         position: AtomicU64,
-        /// How many, and their bytes: written after the position.
+        /// How many, and their bytes.
         count: AtomicU64,
         bytes: AtomicU64,
     }
@@ -119,8 +121,9 @@ shared_layout! {
         next_bytes: AtomicU64,
         /// The slot that goes with it, plus one.
         next_slot: AtomicU64,
-        /// How far the other side was when last looked at.
+        /// How far the receivers were when a sender last looked.
         peer_position: AtomicU64,
+        peer_count: AtomicU64,
         /// The number of the last message with objects.
         ticket: AtomicU64,
         /// How many slots have been made.
@@ -260,10 +263,10 @@ impl Ring {
 
     /// Where a position is mapped.
     fn place(&self, position: u64) -> io::Result<(&Mapping, usize)> {
-        let (index, start, end) = segment(position);
-        if index == 0 {
+        if position < SEGMENT {
             return Ok((&self.base, (HEADER + position) as usize));
         }
+        let (index, start, end) = segment(position);
         let cell = self.segments.get(index - 1).ok_or_else(broken)?;
         let mapping = match cell.get() {
             Some(mapping) => mapping,
@@ -275,11 +278,10 @@ impl Ring {
         Ok((mapping, (position - start) as usize))
     }
 
-    fn store_word(&self, position: u64, length: u64, kind: u32, objects: u32) -> io::Result<()> {
+    /// The word at a position.
+    fn word(&self, position: u64) -> io::Result<&AtomicU64> {
         let (mapping, offset) = self.place(position)?;
-        let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
-        mapping.at::<AtomicU64>(offset).store(word, Ordering::Relaxed);
-        Ok(())
+        Ok(mapping.at(offset))
     }
 
     // --- Both sides ---
@@ -293,9 +295,17 @@ impl Ring {
 
     /// Whether there is something to receive.
     pub(super) fn has_data(&self) -> bool {
-        let header = self.header();
-        header.senders.progress.position.load(Ordering::Acquire)
-            != header.receivers.progress.position.load(Ordering::Relaxed)
+        let position = &self.header().receivers.progress.position;
+        let mut at = position.load(Ordering::Acquire);
+        loop {
+            // Somebody who receives will find out what is wrong with a position that is nowhere.
+            let found = self.word(at).map_or(1, |word| word.load(Ordering::Acquire));
+            // Another receiver may have gone on, and a sender have written over what was there.
+            match position.load(Ordering::Acquire) {
+                same if same == at => return found != 0,
+                moved => at = moved,
+            }
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -311,6 +321,24 @@ impl Ring {
     }
 
     // --- Senders ---
+
+    /// Whether a message of this many bytes can be sent, as far as the limits go. With the senders' lock held: looks at the receivers
+    /// only when what it knows of them does not suffice.
+    pub(super) fn finds_room(&self, bytes: u64) -> bool {
+        let header = self.header();
+        let max_count = header.max_count.load(Ordering::Relaxed);
+        if max_count == 0 || header.max_bytes.load(Ordering::Relaxed) != 0 {
+            return self.has_room(bytes);
+        }
+        let sent = header.senders.progress.count.load(Ordering::Relaxed);
+        let known = &header.senders.notes.peer_count;
+        if sent.saturating_sub(known.load(Ordering::Relaxed)) < max_count {
+            return true;
+        }
+        let received = header.receivers.progress.count.load(Ordering::Acquire);
+        known.store(received, Ordering::Relaxed);
+        sent.saturating_sub(received) < max_count
+    }
 
     /// Whether a message of this many bytes could be sent, as far as the limits go.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
@@ -357,42 +385,53 @@ impl Ring {
         let length = ticket_length + payload;
         let need = WORD + pad(length);
         let tail = progress.position.load(Ordering::Relaxed);
-        let at = self.find(tail, need)?;
-        self.store_word(at, length, kind, objects)?;
-        let (mapping, mut offset) = self.place(at + WORD)?;
+        let (at, lead) = self.find(tail, need)?;
+        let (mapping, start) = self.place(at)?;
+        let mut offset = start + WORD as usize;
         if objects > 0 {
             mapping.at::<AtomicU64>(offset).store(ticket, Ordering::Relaxed);
             offset += WORD as usize;
         }
-        if let Some((content, _)) = &slot {
+        if slot.is_some() {
             mapping.at::<AtomicU64>(offset).store(words[0], Ordering::Relaxed);
             mapping.at::<AtomicU64>(offset + WORD as usize).store(words[1], Ordering::Relaxed);
-            notes.next_position.store(NOWHERE, Ordering::Release);
-            notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
-            self.slot(content.slot)?.state.store(QUEUED, Ordering::Release);
         } else {
             mapping.write(offset, bytes);
         }
-        progress.advance(notes, at + need, need + weight);
+        mapping.at::<AtomicU64>(start + need as usize).store(0, Ordering::Relaxed);
+        notes.note(progress, at + need, need + weight);
+        if let Some((content, _)) = &slot {
+            notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
+            self.slot(content.slot)?.state.store(QUEUED, Ordering::Release);
+        }
+        // Sequentially consistent, since the bell looks next who naps.
+        let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
+        match lead {
+            None => mapping.at::<AtomicU64>(start).store(word, Ordering::SeqCst),
+            Some(lead) => {
+                mapping.at::<AtomicU64>(start).store(word, Ordering::Relaxed);
+                self.word(tail)?.store(u64::from(lead) << 32, Ordering::SeqCst);
+            }
+        }
+        notes.next_slot.store(0, Ordering::Release);
+        progress.advance(notes, Ordering::Release);
         Ok(())
     }
 
-    /// Where a record of this length goes. Writes what leads there.
-    fn find(&self, tail: u64, need: u64) -> io::Result<u64> {
+    /// Where a record of this length goes, and the kind of the record at the tail that leads there, if it is elsewhere.
+    fn find(&self, tail: u64, need: u64) -> io::Result<(u64, Option<u32>)> {
         let notes = &self.header().senders.notes;
         let mut head = notes.peer_position.load(Ordering::Relaxed);
         if tail / PAGE != (tail + need) / PAGE {
             // Once a page: a ring that has got empty meanwhile begins anew.
-            head = self.header().receivers.progress.position.load(Ordering::Acquire);
-            notes.peer_position.store(head, Ordering::Relaxed);
+            head = self.look_for_receivers();
         }
-        if let Some(at) = self.find_with(tail, head, need)? {
-            return Ok(at);
+        if let Some(place) = self.find_with(tail, head, need)? {
+            return Ok(place);
         }
-        head = self.header().receivers.progress.position.load(Ordering::Acquire);
-        notes.peer_position.store(head, Ordering::Relaxed);
-        if let Some(at) = self.find_with(tail, head, need)? {
-            return Ok(at);
+        head = self.look_for_receivers();
+        if let Some(place) = self.find_with(tail, head, need)? {
+            return Ok(place);
         }
         // The segment is full: on to the next.
         let (index, _, end) = segment(tail);
@@ -403,64 +442,59 @@ impl Ring {
         if memory::length(&self.object)? < HEADER + file_end {
             memory::set_length(&self.object, HEADER + file_end)?;
         }
-        self.place(end)?;
-        self.store_word(tail, 0, JUMP, 0)?;
         notes.reached.store(end, Ordering::Relaxed);
-        Ok(end)
+        Ok((end, Some(JUMP)))
+    }
+
+    /// How far the receivers are.
+    fn look_for_receivers(&self) -> u64 {
+        let header = self.header();
+        let head = header.receivers.progress.position.load(Ordering::Acquire);
+        header.senders.notes.peer_position.store(head, Ordering::Relaxed);
+        head
     }
 
     /// Where a record goes in the segment, given how far the receivers are. Behind each record there is room for one more word.
-    fn find_with(&self, tail: u64, head: u64, need: u64) -> io::Result<Option<u64>> {
+    fn find_with(&self, tail: u64, head: u64, need: u64) -> io::Result<Option<(u64, Option<u32>)>> {
         let notes = &self.header().senders.notes;
         let (_, start, end) = segment(tail);
         let same = (start..end).contains(&head);
         if same && head > tail {
-            return Ok((tail + need + WORD <= head).then_some(tail));
+            return Ok((tail + need + WORD <= head).then_some((tail, None)));
         }
         let at_start = same && start + need + WORD <= head;
         if at_start && head == tail && tail - start >= RESTART {
-            let reached = notes.reached.load(Ordering::Relaxed).max(tail);
+            let reached = notes.reached.load(Ordering::Relaxed).max(tail + WORD);
             if reached - start > 16 * RESTART {
-                // A burst is over. The receivers are here, and everything behind is nobody's.
+                // A burst is over. The receivers are at the tail, and everything around it is nobody's.
                 let warm = start + 2 * RESTART;
-                memory::release(&self.object, HEADER + warm, reached - warm)?;
+                let _memory_stays_in_use = memory::release(&self.object, HEADER + warm, reached - warm);
                 notes.reached.store(start, Ordering::Relaxed);
             }
-            // The word at `tail` is written after the pages were given back.
-            self.store_word(tail, 0, WRAP, 0)?;
-            return Ok(Some(start));
+            return Ok(Some((start, Some(WRAP))));
         }
         if tail + need + WORD <= end {
             if notes.reached.load(Ordering::Relaxed) < tail + need {
                 notes.reached.store(tail + need, Ordering::Relaxed);
             }
-            return Ok(Some(tail));
+            return Ok(Some((tail, None)));
         }
-        if at_start {
-            self.store_word(tail, 0, WRAP, 0)?;
-            return Ok(Some(start));
-        }
-        Ok(None)
+        Ok(at_start.then_some((start, Some(WRAP))))
     }
 
     // --- Receivers ---
 
-    /// Reads the next record; what is in line is appended to `into`. With the receivers' lock held.
-    pub(super) fn front(&self, into: &mut Vec<u8>) -> io::Result<Option<Record>> {
-        let Side { progress, notes, .. } = &self.header().receivers;
-        let mut position = progress.position.load(Ordering::Relaxed);
-        let mut tail = notes.peer_position.load(Ordering::Relaxed);
-        if position == tail {
-            tail = self.header().senders.progress.position.load(Ordering::Acquire);
-            notes.peer_position.store(tail, Ordering::Relaxed);
-            if position == tail {
-                return Ok(None);
-            }
-        }
+    /// Reads the next record, if there is one; what is in line is appended to `into`. With the receivers' lock held.
+    pub(super) fn front(&self, into: &mut Vec<u8>, record: &mut Record) -> io::Result<bool> {
+        let mut position = self.header().receivers.progress.position.load(Ordering::Relaxed);
+        let mut leads = 0;
         loop {
             let (_, start, end) = segment(position);
             let (mapping, offset) = self.place(position)?;
-            let word = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
+            let word = mapping.at::<AtomicU64>(offset).load(Ordering::Acquire);
+            if word == 0 && leads == 0 {
+                return Ok(false);
+            }
             let length = word & 0xFFFF_FFFF;
             match (word >> 32) as u32 & 0xFF {
                 WRAP if position != start => position = start,
@@ -471,9 +505,11 @@ impl Ring {
                         return Err(broken());
                     }
                     let objects = (word >> 40) as u32 & 0xFFFF;
-                    let (mapping, mut offset) = self.place(position + WORD)?;
+                    let mut offset = offset + WORD as usize;
                     let mut left = length as usize;
-                    let mut record = Record { objects, position_after: after, ..Record::default() };
+                    record.objects = objects;
+                    record.position_after = after;
+                    record.slot = None;
                     record.bytes = WORD + pad(length);
                     if objects > 0 {
                         left = left.checked_sub(WORD as usize).ok_or_else(broken)?;
@@ -492,11 +528,12 @@ impl Ring {
                         record.bytes += self.slot(content.slot)?.capacity.load(Ordering::Relaxed);
                         record.slot = Some(content);
                     }
-                    return Ok(Some(record));
+                    return Ok(true);
                 }
                 _ => return Err(broken()),
             }
-            if position == tail {
+            leads += 1;
+            if leads > 2 {
                 return Err(broken());
             }
         }
@@ -511,7 +548,9 @@ impl Ring {
             slot.state.store(HELD, Ordering::Release);
         }
         let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
-        progress.advance(notes, record.position_after, record.bytes);
+        notes.note(progress, record.position_after, record.bytes);
+        // Sequentially consistent, since the bell looks next who naps.
+        progress.advance(notes, Ordering::SeqCst);
         if segment(record.position_after).0 != before {
             let _memory_stays_in_use = memory::release(&self.object, HEADER + start, end - start);
         }
@@ -657,54 +696,95 @@ impl Content {
     }
 }
 
-impl Side {
-    /// Locks this side: `None` when the deadline has passed. What the last holder left half done is completed.
-    pub(super) fn lock<'a>(&'a self, ring: &Ring, deadline: Option<Instant>) -> io::Result<Option<Held<'a>>> {
-        let held = self.lock.mutex.lock(deadline)?;
-        Ok(self.settled(held, ring))
-    }
+/// Which side of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Senders,
+    Receivers,
+}
 
-    /// Locks this side if nobody holds it.
-    pub(super) fn try_lock<'a>(&'a self, ring: &Ring) -> io::Result<Option<Held<'a>>> {
-        let held = self.lock.mutex.try_lock()?;
-        Ok(self.settled(held, ring))
-    }
-
-    fn settled<'a>(&self, held: Option<Held<'a>>, ring: &Ring) -> Option<Held<'a>> {
-        if held.as_ref().is_some_and(|held| held.locked == Locked::Inherited) {
-            self.settle(ring);
-        }
-        held
-    }
-
-    /// Completes what a holder of the lock left half done that died.
-    fn settle(&self, ring: &Ring) {
-        let Self { progress, notes, .. } = self;
-        let next_slot = notes.next_slot.swap(0, Ordering::Relaxed);
-        if progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed) {
-            progress.count.store(notes.next_count.load(Ordering::Relaxed), Ordering::Relaxed);
-            progress.bytes.store(notes.next_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        } else if let Some(slot) = next_slot.checked_sub(1).and_then(|slot| ring.slot(slot as u32).ok()) {
-            // It was to be sent, and was not.
-            slot.state.store(FREE, Ordering::Release);
+impl Which {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Senders => Self::Receivers,
+            Self::Receivers => Self::Senders,
         }
     }
 }
 
+impl Ring {
+    pub(super) fn side(&self, which: Which) -> &Side {
+        match which {
+            Which::Senders => &self.header().senders,
+            Which::Receivers => &self.header().receivers,
+        }
+    }
+
+    /// Locks a side: `None` when the deadline has passed. What the last holder left half done is completed.
+    pub(super) fn lock(&self, which: Which, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
+        let held = self.side(which).lock.mutex.lock(deadline)?;
+        self.settle(which, held)
+    }
+
+    /// Locks a side if nobody holds it.
+    pub(super) fn try_lock(&self, which: Which) -> io::Result<Option<Held<'_>>> {
+        let held = self.side(which).lock.mutex.try_lock()?;
+        self.settle(which, held)
+    }
+
+    fn settle<'a>(&self, which: Which, held: Option<Held<'a>>) -> io::Result<Option<Held<'a>>> {
+        if held.as_ref().is_some_and(|held| held.locked == Locked::Inherited) {
+            match which {
+                Which::Senders => self.settle_senders()?,
+                Which::Receivers => self.settle_receivers(),
+            }
+        }
+        Ok(held)
+    }
+
+    /// Completes what a sender left half done that died.
+    fn settle_senders(&self) -> io::Result<()> {
+        let Side { progress, notes, .. } = &self.header().senders;
+        let position = progress.position.load(Ordering::Relaxed);
+        if self.word(position)?.load(Ordering::Acquire) != 0 {
+            // It was sent.
+            notes.next_slot.store(0, Ordering::Release);
+            progress.advance(notes, Ordering::Release);
+        } else if position == notes.next_position.load(Ordering::Relaxed) {
+            progress.advance(notes, Ordering::Release);
+        } else if let Some(index) = notes.next_slot.swap(0, Ordering::Relaxed).checked_sub(1) {
+            // It was to be sent, and was not.
+            self.slot(index as u32)?.state.store(FREE, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Completes what a receiver left half done that died.
+    fn settle_receivers(&self) {
+        let Side { progress, notes, .. } = &self.header().receivers;
+        if progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed) {
+            progress.advance(notes, Ordering::Release);
+        }
+    }
+}
+
+impl Notes {
+    /// Notes down what the progress is going to be. Each of these is a release, so that they happen in this order for
+    /// whoever inherits the lock.
+    fn note(&self, progress: &Progress, position: u64, bytes: u64) {
+        self.next_position.store(NOWHERE, Ordering::Release);
+        self.next_count.store(progress.count.load(Ordering::Relaxed) + 1, Ordering::Release);
+        self.next_bytes.store(progress.bytes.load(Ordering::Relaxed) + bytes, Ordering::Release);
+        self.next_position.store(position, Ordering::Release);
+    }
+}
+
 impl Progress {
-    /// Moves on by one record.
-    fn advance(&self, notes: &Notes, position: u64, bytes: u64) {
-        let count = self.count.load(Ordering::Relaxed) + 1;
-        let bytes = self.bytes.load(Ordering::Relaxed) + bytes;
-        // Each of these is a release, so that they happen in this order for whoever inherits the lock.
-        notes.next_position.store(NOWHERE, Ordering::Release);
-        notes.next_count.store(count, Ordering::Release);
-        notes.next_bytes.store(bytes, Ordering::Release);
-        notes.next_position.store(position, Ordering::Release);
-        self.position.store(position, Ordering::Release);
-        self.count.store(count, Ordering::Release);
-        self.bytes.store(bytes, Ordering::Release);
-        notes.next_slot.store(0, Ordering::Release);
+    /// Makes the progress what was noted down.
+    fn advance(&self, notes: &Notes, order: Ordering) {
+        self.position.store(notes.next_position.load(Ordering::Relaxed), order);
+        self.count.store(notes.next_count.load(Ordering::Relaxed), Ordering::Release);
+        self.bytes.store(notes.next_bytes.load(Ordering::Relaxed), Ordering::Release);
     }
 }
 

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ends::{End, Patience, put_back, scratch};
-use super::error::{SendError, SendFailure};
+use super::ends::{End, Patience, send_value};
+use super::error::SendError;
 use super::item;
 use crate::sys::poller;
-use crate::wire::parcel;
 
 /// The end of a channel that sends. See [the module](super).
 ///
@@ -91,14 +90,7 @@ impl<T: Serialize> Sender<T> {
     }
 
     fn send_with(&self, value: T, patience: Patience) -> Result<(), SendError<T>> {
-        let sent = match parcel::pack_into(&value, scratch()) {
-            Err(error) => Err(SendFailure::Encode(error.to_string())),
-            Ok(parcel) => {
-                let sent = self.end.send(&parcel, patience);
-                put_back(parcel.bytes);
-                sent
-            }
-        };
+        let sent = send_value(&self.end, &value, patience);
         sent.map_err(|reason| SendError::new(value, reason))
     }
 }

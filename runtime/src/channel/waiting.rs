@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::ring::{Ring, Side};
+use super::ring::{Ring, Side, Which};
 use crate::sys::channel::{Channel, Peeked};
 use crate::sys::poller;
 use crate::sys::spin::Spin;
@@ -42,12 +42,16 @@ pub(super) enum Before {
 pub(super) struct View<'a> {
     pub(super) ring: &'a Ring,
     pub(super) socket: &'a Channel,
-    pub(super) ours: &'a Side,
-    pub(super) theirs: &'a Side,
+    /// Which side this is.
+    pub(super) ours: Which,
     pub(super) spin: &'a Spin,
 }
 
 impl View<'_> {
+    fn theirs(&self) -> &Side {
+        self.ring.side(self.ours.other())
+    }
+
     /// Waits until there is something, the other side is gone, or the deadline.
     pub(super) fn wait(&self, there_is: &dyn Fn() -> bool, deadline: Option<Instant>) -> io::Result<Waited> {
         let over = || there_is() || self.ring.is_closed();
@@ -57,7 +61,7 @@ impl View<'_> {
         let soon = Instant::now() + NAP;
         loop {
             let until = deadline.map_or(soon, |deadline| deadline.min(soon));
-            self.theirs.bell.nap(over, Some(until))?;
+            self.theirs().bell.nap(over, Some(until))?;
             if over() {
                 return Ok(Waited::Ready);
             }
@@ -69,7 +73,7 @@ impl View<'_> {
                 break;
             }
         }
-        let _lying = self.theirs.bell.lie_down();
+        let _lying = self.theirs().bell.lie_down();
         loop {
             match self.before_sleep(&over)? {
                 Before::Ready => return Ok(Waited::Ready),
@@ -80,7 +84,7 @@ impl View<'_> {
                 Before::Busy => {
                     let soon = Instant::now() + NAP;
                     let until = deadline.map_or(soon, |deadline| deadline.min(soon));
-                    self.theirs.bell.nap(over, Some(until))?;
+                    self.theirs().bell.nap(over, Some(until))?;
                 }
             }
             if over() {
@@ -97,12 +101,12 @@ impl View<'_> {
     /// Both locks are held while it looks and asks, so that nobody is between token and change: whoever changes something
     /// from then on sees the question first.
     pub(super) fn before_sleep(&self, there_is: &dyn Fn() -> bool) -> io::Result<Before> {
-        let Some(_theirs) = self.theirs.try_lock(self.ring)? else { return Ok(Before::Busy) };
+        let Some(_theirs) = self.ring.try_lock(self.ours.other())? else { return Ok(Before::Busy) };
         if there_is() {
             return Ok(Before::Ready);
         }
-        let Some(_ours) = self.ours.try_lock(self.ring)? else { return Ok(Before::Busy) };
-        let bell = &self.theirs.bell;
+        let Some(_ours) = self.ring.try_lock(self.ours)? else { return Ok(Before::Busy) };
+        let bell = &self.theirs().bell;
         loop {
             match self.socket.peek()? {
                 Peeked::Empty => break,

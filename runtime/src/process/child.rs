@@ -242,9 +242,11 @@ impl<T: DeserializeOwned> Child<T> {
             Some(Outcome::Answered(message)) => match envelope::open::<Report>(message) {
                 Err(error) => Err(lost(name, &error)),
                 Ok(opened) => {
-                    let (header, payload, beside) = opened.into_parcel();
+                    let (header, payload, mut beside) = opened.into_parcel();
                     match header {
-                        Report::Done => parcel::unpack(&payload, beside).map_err(|error| lost(name, &error)),
+                        Report::Done => {
+                            parcel::unpack(&payload, &mut beside).map_err(|error| lost(name, &error))
+                        }
                         Report::Failed(failure) => Err(JoinError::of_failure(name, pid, failure, status)),
                         Report::Ready | Report::Born(_) | Report::NotBorn(_) => {
                             Err(JoinError::Ended { name, pid, status })

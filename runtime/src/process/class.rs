@@ -75,8 +75,11 @@ pub fn run<P: Process>(payload: &[u8], beside: Beside) -> Result<Parcel, Failure
 }
 
 /// Decodes what came from the parent.
-pub(crate) fn unpack_arguments<T: DeserializeOwned>(payload: &[u8], beside: Beside) -> Result<T, Failure> {
-    parcel::unpack(payload, beside).map_err(|error| Failure::Argument(error.to_string()))
+pub(crate) fn unpack_arguments<T: DeserializeOwned>(
+    payload: &[u8],
+    mut beside: Beside,
+) -> Result<T, Failure> {
+    parcel::unpack(payload, &mut beside).map_err(|error| Failure::Argument(error.to_string()))
 }
 
 /// Encodes what goes back to the parent.

@@ -18,11 +18,13 @@ impl CodecError {
 pub(crate) trait Codec {
     /// Writes a value.
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-        Self::encode_into(value, Vec::new())
+        let mut buffer = Vec::new();
+        Self::encode_into(value, &mut buffer)?;
+        Ok(buffer)
     }
 
     /// Writes a value in a buffer, in place of what is there.
-    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: Vec<u8>) -> Result<Vec<u8>, CodecError>;
+    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError>;
 
     /// Reads a value from the front of the bytes; returns it with the bytes that follow.
     fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
@@ -43,10 +45,31 @@ pub(crate) struct Postcard;
 /// The format between a parent and its children.
 pub(crate) type Wire = Postcard;
 
+/// Where postcard writes.
+struct Buffer<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Buffer<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 impl Codec for Postcard {
-    fn encode_into<T: Serialize + ?Sized>(value: &T, mut buffer: Vec<u8>) -> Result<Vec<u8>, CodecError> {
+    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
         buffer.clear();
-        postcard::to_extend(value, buffer).map_err(|error| CodecError(error.to_string()))
+        postcard::serialize_with_flavor(value, Buffer(buffer)).map_err(|error| CodecError(error.to_string()))
     }
 
     fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {

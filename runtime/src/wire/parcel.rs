@@ -9,7 +9,7 @@
 //! An object beside the bytes is a duplicate: the value that was packed stays whole, whatever becomes of the parcel. A number
 //! that the bytes repeat, or that nothing has, is an error of the value; what nobody takes is closed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,36 +45,79 @@ impl From<Vec<u8>> for Parcel {
 }
 
 /// What is left to be taken while a value is unpacked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Remaining {
     objects: Vec<Option<Object>>,
     buffers: Vec<Option<bytes::Bytes>>,
 }
 
-thread_local! {
-    static LOADING: RefCell<Option<Beside>> = const { RefCell::new(None) };
-    static UNLOADING: RefCell<Option<Remaining>> = const { RefCell::new(None) };
-}
-
-/// Hangs something on the thread for the time of an action, and takes it back: also from an action that panics, and for an action within
-/// an action.
-fn during<T: 'static, R>(
-    place: &'static std::thread::LocalKey<RefCell<Option<T>>>,
-    content: T,
-    action: impl FnOnce() -> R,
-) -> Result<(R, Option<T>), CodecError> {
-    struct Restore<T: 'static>(&'static std::thread::LocalKey<RefCell<Option<T>>>, Option<T>);
-    impl<T> Drop for Restore<T> {
-        fn drop(&mut self) {
-            let before = self.1.take();
-            let _thread_is_ending = self.0.try_with(|place| place.replace(before));
+impl From<Beside> for Remaining {
+    fn from(beside: Beside) -> Self {
+        Self {
+            objects: beside.objects.into_iter().map(Some).collect(),
+            buffers: beside.buffers.into_iter().map(Some).collect(),
         }
     }
-    let before = place.try_with(|place| place.replace(Some(content))).map_err(|_| ending())?;
-    let _restore = Restore(place, before);
-    let result = action();
-    let content = place.try_with(RefCell::take).map_err(|_| ending())?;
-    Ok((result, content))
+}
+
+/// What hangs on a thread while a value is packed, or unpacked.
+#[derive(Debug)]
+struct Hook<T> {
+    active: Cell<bool>,
+    /// Whether there is something, or was: most values have nothing beside them, and pay for a look at this only.
+    used: Cell<bool>,
+    content: RefCell<T>,
+}
+
+thread_local! {
+    static LOADING: Hook<Beside> = const {
+        Hook::new(Beside { objects: Vec::new(), buffers: Vec::new() })
+    };
+    static UNLOADING: Hook<Remaining> = const {
+        Hook::new(Remaining { objects: Vec::new(), buffers: Vec::new() })
+    };
+}
+
+impl<T: Default> Hook<T> {
+    const fn new(content: T) -> Self {
+        Self { active: Cell::new(false), used: Cell::new(false), content: RefCell::new(content) }
+    }
+
+    /// Hangs something up until drop of what this returns: also within the time of another.
+    fn hang(&self, content: Option<T>) -> Hanging<'_, T> {
+        let outer = self.active.replace(true).then(|| (self.used.replace(false), self.content.take()));
+        if let Some(content) = content {
+            self.used.set(true);
+            self.content.replace(content);
+        }
+        Hanging { hook: self, outer }
+    }
+
+    /// Does something with what hangs here, if something does.
+    fn with<R>(&self, action: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.active.get().then(|| {
+            self.used.set(true);
+            action(&mut self.content.borrow_mut())
+        })
+    }
+}
+
+/// Something hangs on the thread.
+struct Hanging<'a, T: Default> {
+    hook: &'a Hook<T>,
+    /// What hung there before.
+    outer: Option<(bool, T)>,
+}
+
+impl<T: Default> Drop for Hanging<'_, T> {
+    fn drop(&mut self) {
+        self.hook.active.set(self.outer.is_some());
+        if self.outer.is_some() || self.hook.used.get() {
+            let (used, content) = self.outer.take().unwrap_or_default();
+            self.hook.used.set(used);
+            drop(self.hook.content.replace(content));
+        }
+    }
 }
 
 fn ending() -> CodecError {
@@ -83,22 +126,33 @@ fn ending() -> CodecError {
 
 /// Makes a parcel of a value.
 pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecError> {
-    pack_into(value, Vec::new())
+    let mut parcel = Parcel::default();
+    pack_into(value, &mut parcel)?;
+    Ok(parcel)
 }
 
-/// Makes a parcel of a value in a buffer, which is emptied first.
-pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, buffer: Vec<u8>) -> Result<Parcel, CodecError> {
-    let (bytes, beside) = during(&LOADING, Beside::default(), || Wire::encode_into(value, buffer))?;
-    Ok(Parcel { bytes: bytes?, beside: beside.unwrap_or_default() })
+/// Makes a parcel of a value, in the place of one that was.
+pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -> Result<(), CodecError> {
+    let pack = |hook: &Hook<Beside>| {
+        let _hanging = hook.hang(None);
+        Wire::encode_into(value, &mut parcel.bytes)?;
+        if hook.used.get() {
+            parcel.beside = hook.content.take();
+        }
+        Ok(())
+    };
+    LOADING.try_with(pack).map_err(|_| ending())?
 }
 
 /// Makes a value of what a parcel held.
-pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: Beside) -> Result<T, CodecError> {
-    let remaining = Remaining {
-        objects: beside.objects.into_iter().map(Some).collect(),
-        buffers: beside.buffers.into_iter().map(Some).collect(),
+pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: &mut Beside) -> Result<T, CodecError> {
+    let nothing = beside.objects.is_empty() && beside.buffers.is_empty();
+    let remaining = (!nothing).then(|| std::mem::take(beside).into());
+    let unpack = |hook: &Hook<Remaining>| {
+        let _hanging = hook.hang(remaining);
+        Wire::decode(bytes)
     };
-    during(&UNLOADING, remaining, || Wire::decode(bytes))?.0
+    UNLOADING.try_with(unpack).map_err(|_| ending())?
 }
 
 /// Puts an object beside the bytes that are being written: its number.
@@ -116,7 +170,7 @@ pub(super) fn load_buffer(buffer: &bytes::Bytes) -> Option<Result<u32, String>> 
 }
 
 fn load<R>(action: impl FnOnce(&mut Beside) -> R) -> Option<R> {
-    LOADING.try_with(|place| place.borrow_mut().as_mut().map(action)).ok().flatten()
+    LOADING.try_with(|hook| hook.with(action)).ok().flatten()
 }
 
 fn number<T>(list: &mut Vec<T>, item: T) -> Result<u32, String> {
@@ -127,12 +181,12 @@ fn number<T>(list: &mut Vec<T>, item: T) -> Result<u32, String> {
 
 /// Whether a value is being packed on this thread.
 pub(super) fn is_loading() -> bool {
-    load(|_| ()).is_some()
+    LOADING.try_with(|hook| hook.active.get()).unwrap_or(false)
 }
 
 /// Whether a value is being unpacked on this thread.
 pub(super) fn is_unloading() -> bool {
-    unload(|_| ()).is_some()
+    UNLOADING.try_with(|hook| hook.active.get()).unwrap_or(false)
 }
 
 /// Takes the object with a number.
@@ -146,7 +200,7 @@ pub(super) fn unload_buffer(number: u32) -> Result<bytes::Bytes, String> {
 }
 
 fn unload<R>(action: impl FnOnce(&mut Remaining) -> R) -> Option<R> {
-    UNLOADING.try_with(|place| place.borrow_mut().as_mut().map(action)).ok().flatten()
+    UNLOADING.try_with(|hook| hook.with(action)).ok().flatten()
 }
 
 fn take_from<T>(list: &mut [Option<T>], number: u32) -> Option<T> {
