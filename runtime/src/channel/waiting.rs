@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::ring::{Ring, Side, Which};
+use crate::process::wait::BeforeSleep;
 use crate::sys::channel::{Channel, Peeked};
 use crate::sys::poller;
 use crate::sys::spin::Spin;
@@ -20,19 +21,6 @@ pub(super) enum Waited {
     /// There is what was waited for, perhaps.
     Ready,
     TimedOut,
-    /// The other side is gone.
-    Gone,
-}
-
-/// What there is to do before one can sleep deeply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    /// There is what was waited for.
-    Ready,
-    /// The socket will be ready when there is.
-    Sleep,
-    /// Somebody is about to change something: look again soon.
-    Busy,
     /// The other side is gone.
     Gone,
 }
@@ -76,12 +64,14 @@ impl View<'_> {
         let _lying = self.theirs().bell.lie_down();
         loop {
             match self.before_sleep(&over)? {
-                Before::Ready => return Ok(Waited::Ready),
-                Before::Gone => return Ok(Waited::Gone),
-                Before::Sleep => {
+                BeforeSleep::Ready => {
+                    let gone = !over() && self.socket.is_closed()?;
+                    return Ok(if gone && !over() { Waited::Gone } else { Waited::Ready });
+                }
+                BeforeSleep::Sleep => {
                     poller::wait(&[self.socket.sentinel()], deadline)?;
                 }
-                Before::Busy => {
+                BeforeSleep::Busy => {
                     let soon = Instant::now() + NAP;
                     let until = deadline.map_or(soon, |deadline| deadline.min(soon));
                     self.theirs().bell.nap(over, Some(until))?;
@@ -100,17 +90,17 @@ impl View<'_> {
     ///
     /// Both locks are held while it looks and asks, so that nobody is between token and change: whoever changes something
     /// from then on sees the question first.
-    pub(super) fn before_sleep(&self, there_is: &dyn Fn() -> bool) -> io::Result<Before> {
-        let Some(_theirs) = self.ring.try_lock(self.ours.other())? else { return Ok(Before::Busy) };
+    pub(super) fn before_sleep(&self, there_is: &dyn Fn() -> bool) -> io::Result<BeforeSleep> {
+        let Some(_theirs) = self.ring.try_lock(self.ours.other())? else { return Ok(BeforeSleep::Busy) };
         if there_is() {
-            return Ok(Before::Ready);
+            return Ok(BeforeSleep::Ready);
         }
-        let Some(_ours) = self.ring.try_lock(self.ours)? else { return Ok(Before::Busy) };
+        let Some(_ours) = self.ring.try_lock(self.ours)? else { return Ok(BeforeSleep::Busy) };
         let bell = &self.theirs().bell;
         loop {
             match self.socket.peek()? {
                 Peeked::Empty => break,
-                Peeked::Closed => return Ok(Before::Gone),
+                Peeked::Closed => return Ok(BeforeSleep::Ready),
                 Peeked::Message(token) if token == u64::from_ne_bytes(TOKEN) => {
                     if bell.others_lie_down() {
                         bell.ask(); // it may have been theirs
@@ -124,7 +114,7 @@ impl View<'_> {
             }
         }
         bell.ask();
-        Ok(Before::Sleep)
+        Ok(BeforeSleep::Sleep)
     }
 }
 
