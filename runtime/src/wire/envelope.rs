@@ -105,7 +105,14 @@ fn fill_bag(objects: &[Borrowed<'_>]) -> io::Result<Object> {
 
 fn empty_bag(bag: Object, objects: &mut Vec<Object>) -> io::Result<()> {
     let bag = Channel::from_object(bag)?;
+    let mut room = MAX_BAGGED;
+    // Whoever still holds the other end could fill it as fast as it is emptied here.
     while let Received::Message(message) = bag.try_receive()? {
+        let count = message.objects.len();
+        if count == 0 || count > room {
+            return Err(malformed("its bag holds more than one can"));
+        }
+        room -= count;
         objects.extend(message.objects);
     }
     Ok(())

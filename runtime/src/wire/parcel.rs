@@ -44,15 +44,26 @@ impl From<Vec<u8>> for Parcel {
     }
 }
 
+/// What has been put beside the bytes while a value is packed.
+#[derive(Debug, Default)]
+struct Loaded {
+    beside: Beside,
+    refusal: Refusal,
+}
+
 /// What is left to be taken while a value is unpacked.
 #[derive(Debug)]
 struct Remaining {
     objects: Vec<Option<Object>>,
     buffers: Vec<Option<bytes::Bytes>>,
+    refusal: Refusal,
 }
 
+/// Why an object or a buffer could not be put or taken: the format says only that something could not.
+type Refusal = Option<String>;
+
 thread_local! {
-    static LOADING: RefCell<Option<Beside>> = const { RefCell::new(None) };
+    static LOADING: RefCell<Option<Loaded>> = const { RefCell::new(None) };
     static UNLOADING: RefCell<Option<Remaining>> = const { RefCell::new(None) };
 }
 
@@ -88,8 +99,9 @@ pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecErro
 
 /// Makes a parcel of a value in a buffer, which is emptied first.
 pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, buffer: Vec<u8>) -> Result<Parcel, CodecError> {
-    let (bytes, beside) = during(&LOADING, Beside::default(), || Wire::encode_into(value, buffer))?;
-    Ok(Parcel { bytes: bytes?, beside: beside.unwrap_or_default() })
+    let (bytes, loaded) = during(&LOADING, Loaded::default(), || Wire::encode_into(value, buffer))?;
+    let Loaded { beside, refusal } = loaded.unwrap_or_default();
+    Ok(Parcel { bytes: bytes.map_err(|error| explain(error, refusal))?, beside })
 }
 
 /// Makes a value of what a parcel held.
@@ -97,8 +109,14 @@ pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: Beside) -> Resul
     let remaining = Remaining {
         objects: beside.objects.into_iter().map(Some).collect(),
         buffers: beside.buffers.into_iter().map(Some).collect(),
+        refusal: None,
     };
-    during(&UNLOADING, remaining, || Wire::decode(bytes))?.0
+    let (value, remaining) = during(&UNLOADING, remaining, || Wire::decode(bytes))?;
+    value.map_err(|error| explain(error, remaining.and_then(|remaining| remaining.refusal)))
+}
+
+fn explain(error: CodecError, refusal: Refusal) -> CodecError {
+    refusal.map_or(error, CodecError::new)
 }
 
 /// Puts an object beside the bytes that are being written: its number.
@@ -115,8 +133,9 @@ pub(super) fn load_buffer(buffer: &bytes::Bytes) -> Option<Result<u32, String>> 
     load(|beside| number(&mut beside.buffers, buffer.clone()))
 }
 
-fn load<R>(action: impl FnOnce(&mut Beside) -> R) -> Option<R> {
-    LOADING.try_with(|place| place.borrow_mut().as_mut().map(action)).ok().flatten()
+fn load<R>(action: impl FnOnce(&mut Beside) -> Result<R, String>) -> Option<Result<R, String>> {
+    let noted = |loaded: &mut Loaded| note(&mut loaded.refusal, action(&mut loaded.beside));
+    LOADING.try_with(|place| place.borrow_mut().as_mut().map(noted)).ok().flatten()
 }
 
 fn number<T>(list: &mut Vec<T>, item: T) -> Result<u32, String> {
@@ -127,36 +146,42 @@ fn number<T>(list: &mut Vec<T>, item: T) -> Result<u32, String> {
 
 /// Whether a value is being packed on this thread.
 pub(super) fn is_loading() -> bool {
-    load(|_| ()).is_some()
+    LOADING.try_with(|place| place.borrow().is_some()).unwrap_or(false)
 }
 
 /// Whether a value is being unpacked on this thread.
 pub(super) fn is_unloading() -> bool {
-    unload(|_| ()).is_some()
+    UNLOADING.try_with(|place| place.borrow().is_some()).unwrap_or(false)
 }
 
 /// Takes the object with a number.
 pub(super) fn unload_object(number: u32) -> Result<Object, String> {
-    take(unload(|remaining| take_from(&mut remaining.objects, number)))
+    unload("handle", number, |remaining| &mut remaining.objects)
 }
 
 /// Takes the buffer with a number.
 pub(super) fn unload_buffer(number: u32) -> Result<bytes::Bytes, String> {
-    take(unload(|remaining| take_from(&mut remaining.buffers, number)))
+    unload("buffer", number, |remaining| &mut remaining.buffers)
 }
 
-fn unload<R>(action: impl FnOnce(&mut Remaining) -> R) -> Option<R> {
-    UNLOADING.try_with(|place| place.borrow_mut().as_mut().map(action)).ok().flatten()
+fn unload<T>(
+    what: &str,
+    number: u32,
+    list: impl FnOnce(&mut Remaining) -> &mut Vec<Option<T>>,
+) -> Result<T, String> {
+    let take = |remaining: &mut Remaining| {
+        let place = usize::try_from(number).ok().and_then(|number| list(remaining).get_mut(number));
+        let taken = place.and_then(Option::take);
+        let absent = || format!("the value names a {what} that did not come along, or names it twice");
+        note(&mut remaining.refusal, taken.ok_or_else(absent))
+    };
+    let taken = UNLOADING.try_with(|place| place.borrow_mut().as_mut().map(take)).ok().flatten();
+    taken.unwrap_or_else(|| Err(format!("a {what} can be read only from what offspring wrote")))
 }
 
-fn take_from<T>(list: &mut [Option<T>], number: u32) -> Option<T> {
-    list.get_mut(usize::try_from(number).ok()?)?.take()
-}
-
-fn take<T>(taken: Option<Option<T>>) -> Result<T, String> {
-    match taken {
-        Some(Some(item)) => Ok(item),
-        Some(None) => Err("the value names a handle that did not come along, or twice".into()),
-        None => Err("a handle can be read only from what offspring wrote".into()),
+fn note<R>(refusal: &mut Refusal, result: Result<R, String>) -> Result<R, String> {
+    if let Err(why) = &result {
+        *refusal = Some(why.clone());
     }
+    result
 }
