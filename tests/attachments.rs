@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use offspring::{Attachment, Process, Run, StartMethod};
-use offspring_tests::{finish, program, watchdog};
+use offspring_tests::{finish, pipe, program, watchdog};
 use serde::{Deserialize, Serialize};
 
 const METHODS: [StartMethod; 2] = [StartMethod::ForkServer, StartMethod::Spawn];
@@ -54,8 +54,8 @@ struct Each {
     unix: Attachment<UnixStream>,
     datagrams: Attachment<UdpSocket>,
     owned: Attachment<OwnedFd>,
-    reader: Attachment<PipeReader>,
-    writer: Attachment<PipeWriter>,
+    reader: Attachment<File>,
+    writer: Attachment<File>,
     #[serde(with = "offspring::attachment")]
     plain_file: File,
     #[serde(with = "offspring::attachment")]
@@ -73,8 +73,8 @@ struct Others {
     unix: UnixStream,
     datagrams: UdpSocket,
     owned: UnixStream,
-    to_reader: PipeWriter,
-    from_writer: PipeReader,
+    to_reader: File,
+    from_writer: File,
     plain_stream: UnixStream,
     plain_owned: UnixStream,
 }
@@ -92,8 +92,8 @@ fn each() -> (Each, Others) {
     let (owned, their_owned) = UnixStream::pair().unwrap();
     let (plain_stream, their_plain_stream) = UnixStream::pair().unwrap();
     let (plain_owned, their_plain_owned) = UnixStream::pair().unwrap();
-    let (reader, to_reader) = std::io::pipe().unwrap();
-    let (from_writer, writer) = std::io::pipe().unwrap();
+    let (reader, to_reader) = pipe();
+    let (from_writer, writer) = pipe();
     let (file, plain_file) = (file(), self::file());
     let each = Each {
         file: file.try_clone().unwrap().into(),
@@ -206,21 +206,21 @@ fn every_kind_of_handle_is_a_field_an_argument_and_a_result() {
 #[derive(Serialize, Deserialize)]
 enum Shape {
     Nothing,
-    One(Attachment<PipeWriter>),
-    Named { writer: Box<Attachment<PipeWriter>>, line: String },
+    One(Attachment<File>),
+    Named { writer: Box<Attachment<File>>, line: String },
     Deeper(Box<Shape>),
 }
 
 type Nested = (
     HashMap<String, Vec<Option<Shape>>>,
-    Option<Box<(u8, Attachment<PipeWriter>)>>,
-    Result<Attachment<PipeWriter>, [Attachment<PipeWriter>; 2]>,
+    Option<Box<(u8, Attachment<File>)>>,
+    Result<Attachment<File>, [Attachment<File>; 2]>,
 );
 
-fn nested() -> (Nested, Vec<PipeReader>) {
+fn nested() -> (Nested, Vec<File>) {
     let mut readers = Vec::new();
     let mut writer = || {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = pipe();
         readers.push(reader);
         Attachment::new(writer)
     };

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use offspring::{Attachment, Bytes, Process, Run, StartMethod};
-use offspring_tests::{until, watchdog};
+use offspring_tests::{pipe, until, watchdog};
 use serde::{Deserialize, Serialize};
 
 const METHODS: [StartMethod; 2] = [StartMethod::ForkServer, StartMethod::Spawn];
 
 /// Bytes of which none is where its neighbour should be.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251) as u8).collect()
+    (0..251).cycle().take(length).collect()
 }
 
 #[offspring::test]
@@ -83,15 +83,14 @@ fn buffers_in_collections_and_in_fields_that_stay_vectors_arrive() {
 fn buffers_and_handles_travel_in_one_value() {
     let _dog = watchdog();
     let make = |count: usize| {
-        let pipe = || std::io::pipe().unwrap();
         (0..count)
             .map(|index| (Bytes::from(pattern(index * 1000)), Attachment::new(pipe().0)))
             .collect::<Vec<_>>()
     };
     // More handles than a message takes, and more bytes.
-    let made = offspring::spawn(make, (300,)).unwrap().join().unwrap();
-    assert_eq!(made.len(), 300);
-    assert!(made.iter().enumerate().all(|(index, (bytes, _))| **bytes == pattern(index * 1000)));
+    let arrived = offspring::spawn(make, (300,)).unwrap().join().unwrap();
+    assert_eq!(arrived.len(), 300);
+    assert!(arrived.iter().enumerate().all(|(index, (bytes, _))| **bytes == pattern(index * 1000)));
 }
 
 #[offspring::test]

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{Read, Write};
 
 use offspring::{Attachment, Bytes, JoinError, Process, Run, StartError};
-use offspring_tests::{open_descriptors, until};
+use offspring_tests::{open_descriptors, pipe, until};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The system calls that the program needs.
@@ -14,11 +14,11 @@ mod system {
     #![allow(unsafe_code)]
 
     /// Sets the limit of descriptors: a number, or as many as may be.
-    pub(super) fn limit_descriptors(wanted: Option<u64>) {
+    pub(super) fn limit_descriptors(wanted: Option<libc::rlim_t>) {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the kernel writes one structure.
         unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-        limit.rlim_cur = wanted.map_or(limit.rlim_max, |wanted| wanted.try_into().expect("a small number"));
+        limit.rlim_cur = wanted.unwrap_or(limit.rlim_max);
         // SAFETY: the kernel reads one structure.
         let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
         assert_eq!(done, 0, "the limit can be set: {}", std::io::Error::last_os_error());
@@ -43,9 +43,9 @@ fn as_before(before: &BTreeMap<u32, String>) {
     assert_eq!(&now, before, "nothing is left open");
 }
 
-fn pipes(count: u32) -> (Vec<Attachment<PipeReader>>, Vec<Attachment<PipeWriter>>) {
+fn pipes(count: u32) -> (Vec<Attachment<File>>, Vec<Attachment<File>>) {
     let wrapped = |(reader, writer)| (Attachment::new(reader), Attachment::new(writer));
-    (0..count).map(|_| wrapped(std::io::pipe().expect("there are descriptors"))).unzip()
+    (0..count).map(|_| wrapped(pipe())).unzip()
 }
 
 /// Whether the other ends of a pipe are gone: it is read to its end.
@@ -57,7 +57,7 @@ fn ended(mut reader: impl Read) -> bool {
 fn many(count: u32) {
     system::limit_descriptors(None);
     let before = warm_up();
-    let double = |readers: Vec<Attachment<PipeReader>>, writers: Vec<Attachment<PipeWriter>>| {
+    let double = |readers: Vec<Attachment<File>>, writers: Vec<Attachment<File>>| {
         for (mut reader, mut writer) in readers.into_iter().zip(writers) {
             let mut number = [0; 4];
             reader.read_exact(&mut number).expect("a number is there");
@@ -71,8 +71,8 @@ fn many(count: u32) {
         writer.write_all(&u32::to_le_bytes(number)).expect("a pipe has room");
     }
     offspring::spawn(double, (theirs, their_writers)).expect("it starts").join().expect("it ends well");
-    let numbers = |readers: Vec<Attachment<PipeReader>>| {
-        let number = |mut reader: Attachment<PipeReader>| {
+    let numbers = |readers: Vec<Attachment<File>>| {
+        let number = |mut reader: Attachment<File>| {
             let mut number = Vec::new();
             reader.read_to_end(&mut number).expect("a pipe can be read");
             u32::from_le_bytes(number.try_into().expect("one number, and the end"))
@@ -91,8 +91,8 @@ fn many(count: u32) {
         }
         readers
     };
-    let made = offspring::spawn(make, (count,)).expect("it starts").join().expect("it ends well");
-    assert_eq!(numbers(made), expected);
+    let arrived = offspring::spawn(make, (count,)).expect("it starts").join().expect("it ends well");
+    assert_eq!(numbers(arrived), expected);
     as_before(&before);
 }
 
@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for Refuses {
 }
 
 #[derive(Process, Serialize, Deserialize)]
-struct NeverDecoded(Refuses, Attachment<PipeWriter>);
+struct NeverDecoded(Refuses, Attachment<File>);
 
 impl Run for NeverDecoded {
     type Output = ();
@@ -115,7 +115,7 @@ impl Run for NeverDecoded {
     fn run(self) {}
 }
 
-fn hold(_writer: Attachment<PipeWriter>) {
+fn hold(_writer: Attachment<File>) {
     loop {
         std::thread::park();
     }
@@ -124,7 +124,10 @@ fn hold(_writer: Attachment<PipeWriter>) {
 /// A handle that nobody receives is closed: whoever reads the other end sees it.
 fn unreceived() {
     let before = warm_up();
-    let pair = || std::io::pipe().map(|(reader, writer)| (reader, Attachment::new(writer))).expect("a pipe");
+    let pair = || {
+        let (reader, writer) = pipe();
+        (reader, Attachment::new(writer))
+    };
 
     let (reader, writer) = pair();
     let value = NeverDecoded(Refuses, writer);
@@ -150,7 +153,7 @@ fn unreceived() {
     }
 
     let result = || {
-        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let (mut reader, writer) = pipe();
         (&writer).write_all(b"a").expect("a pipe has room");
         let mut byte = [0];
         reader.read_exact(&mut byte).expect("it is there");
@@ -241,7 +244,7 @@ fn few() {
     let before = warm_up();
     // To duplicate: 40 here leave no room for 40 more.
     let (readers, writers) = pipes(20);
-    let count = |readers: Vec<Attachment<PipeReader>>, writers: Vec<Attachment<PipeWriter>>| {
+    let count = |readers: Vec<Attachment<File>>, writers: Vec<Attachment<File>>| {
         u32::try_from(readers.len() + writers.len()).expect("few")
     };
     let full = open_descriptors();

@@ -61,8 +61,10 @@ fn here() -> usize {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn bounds() -> Option<(usize, usize)> {
     let mut attributes = std::mem::MaybeUninit::uninit();
+    // SAFETY: a call without preconditions.
+    let thread = unsafe { libc::pthread_self() };
     // SAFETY: the calling thread lives, and the attributes are written in full when the call succeeds.
-    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
+    if unsafe { libc::pthread_getattr_np(thread, attributes.as_mut_ptr()) } != 0 {
         return None;
     }
     // SAFETY: written by the call.

@@ -150,7 +150,7 @@ pub(crate) fn open<H: DeserializeOwned>(message: Message) -> io::Result<Opened<H
     let bytes = if kind & OUT_OF_LINE == 0 {
         bytes::Bytes::from(bytes).slice(1..)
     } else {
-        blob::read(objects.pop().ok_or_else(|| malformed("no blob came along"))?)?
+        blob::read(&objects.pop().ok_or_else(|| malformed("no blob came along"))?)?
     };
     if kind & BAG != 0 {
         let bag = objects.pop().ok_or_else(|| malformed("no bag came along"))?;

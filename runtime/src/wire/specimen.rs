@@ -58,7 +58,7 @@ pub(crate) fn unpack_anything(bytes: &[u8], objects: usize, buffers: Vec<bytes::
 pub(crate) fn open_anything(bytes: &[u8], objects: &[u8], within: &[u8]) {
     let message = || Message {
         bytes: bytes.to_vec(),
-        objects: objects.iter().map(|kind| any(*kind, within)).collect(),
+        objects: objects.iter().map(|kind| doubtful(*kind, within)).collect(),
     };
     let _header = envelope::peek::<Report>(&message());
     let _opened = envelope::open::<Order>(message()).map(Opened::into_parcel);
@@ -69,7 +69,7 @@ pub(crate) fn open_anything(bytes: &[u8], objects: &[u8], within: &[u8]) {
 }
 
 /// An object that may be what a message says it is, or not.
-fn any(kind: u8, within: &[u8]) -> Object {
+fn doubtful(kind: u8, within: &[u8]) -> Object {
     let pair = || Channel::pair().expect("there are descriptors");
     match kind % 4 {
         0 => blob::write(&[within]).expect("there is memory"),
