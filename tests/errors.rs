@@ -297,3 +297,41 @@ fn a_program_that_aborts_on_panic_still_reports_the_panic() {
     assert_eq!(done.stdout.matches("out of cheese at ").count(), 2, "{done:?}");
     assert_eq!(done.stdout.matches("signal 6 (SIGABRT)").count(), 2, "{done:?}");
 }
+
+/// Nested as deep as a child says, which may be deeper than it could have been made.
+#[derive(Debug, Deserialize)]
+enum Nested {
+    End,
+    #[allow(dead_code)] // only read
+    Deeper(Box<Nested>),
+    #[serde(skip)]
+    Claimed(usize),
+}
+
+impl Serialize for Nested {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple;
+        let depth = if let Self::Claimed(depth) = self { *depth } else { 0 };
+        let mut levels = serializer.serialize_tuple(depth + 1)?;
+        (0..depth).try_for_each(|_| levels.serialize_element(&1_u8))?;
+        levels.serialize_element(&0_u8)?;
+        levels.end()
+    }
+}
+
+#[offspring::test]
+fn an_output_that_is_nested_too_deep_to_be_read_is_an_error_and_not_the_end_of_the_parent() {
+    let _dog = watchdog();
+    let claim = |depth: usize| if depth == 0 { Nested::End } else { Nested::Claimed(depth) };
+    for method in METHODS {
+        let join =
+            |depth: usize| offspring::target(claim, (depth,)).start_method(method).start().unwrap().join();
+        assert!(matches!(join(0).unwrap(), Nested::End));
+        assert!(matches!(join(200).unwrap(), Nested::Deeper(_)));
+        let error = join(5_000_000).unwrap_err();
+        assert!(
+            matches!(&error, JoinError::Output { reason, .. } if reason.contains("nested deeper")),
+            "{error}"
+        );
+    }
+}

@@ -1,6 +1,8 @@
 //! What the behaviour tests share: a watchdog, a look at the processes of the system, the fixture programs.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::FromRawFd;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -86,6 +88,24 @@ pub fn open_descriptors() -> BTreeMap<u32, String> {
         Some((entry.file_name().to_str()?.parse().ok()?, target.to_string_lossy().into_owned()))
     });
     descriptors.filter(|(_, target)| !target.ends_with("/fd")).collect()
+}
+
+/// A pipe: the end to read from, and the end to write to.
+///
+/// # Panics
+/// When there are no more descriptors.
+#[must_use]
+#[allow(unsafe_code)]
+pub fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    // SAFETY: two numbers are written.
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(made, 0, "a pipe can be made: {}", std::io::Error::last_os_error());
+    // SAFETY: the kernel just made it for us.
+    let reader = unsafe { File::from_raw_fd(ends[0]) };
+    // SAFETY: as above.
+    let writer = unsafe { File::from_raw_fd(ends[1]) };
+    (reader, writer)
 }
 
 /// A fixture program with its arguments, its streams captured.

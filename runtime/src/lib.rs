@@ -140,3 +140,30 @@ pub mod __private {
     pub use crate::launch::{Class, Entry, Failure};
     pub use crate::process::run;
 }
+
+/// What the fuzzers in `fuzz/` feed with their bytes. Not public API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod __fuzz {
+    use crate::wire::specimen::{open_anything, unpack_anything};
+
+    /// Opens a message: its objects by number, what is in them, its bytes, each but the last after its length.
+    pub fn envelope(data: &[u8]) {
+        let Some((objects, rest)) = counted(data) else { return };
+        let Some((within, bytes)) = counted(rest) else { return };
+        open_anything(bytes, &objects[..objects.len().min(4)], within);
+    }
+
+    /// Unpacks a value: how many objects and buffers are beside it, and its bytes.
+    pub fn parcel(data: &[u8]) {
+        let &[beside, ref bytes @ ..] = data else { return };
+        let buffers =
+            (0..beside >> 4 & 3).map(|number| vec![number; usize::from(number) * 9_000].into()).collect();
+        unpack_anything(bytes, usize::from(beside & 3), buffers);
+    }
+
+    fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (count, rest) = data.split_first()?;
+        rest.split_at_checked(usize::from(*count))
+    }
+}

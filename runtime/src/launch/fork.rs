@@ -12,6 +12,7 @@ use super::plan::{Handover, Newborn, Streams};
 use super::{Launched, Plan, StartError, StartMethod, guard};
 use crate::sys::channel::Channel;
 use crate::sys::{borrow, fork};
+use crate::wire::parcel::Parcel;
 
 /// Threads of the library itself, which do not stand in the way of a fork.
 static OUR_THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -42,6 +43,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Launched, StartError> {
         None => {
             drop(channel);
             *plan.far_ends.lock().unwrap_or_else(PoisonError::into_inner) = Streams::default();
+            *plan.parcel.lock().unwrap_or_else(PoisonError::into_inner) = Parcel::default();
             guard::follow_order(theirs)
         }
         Some(handle) => {

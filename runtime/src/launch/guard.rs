@@ -96,11 +96,11 @@ pub(crate) fn follow_order(channel: Channel) -> ! {
         Ok(Received::Message(message)) => message,
         // The starter died, or gave this process up, before it said what it wanted.
         Ok(Received::Closed | Received::Empty) => runtime::exit_now(BOOT_FAILURE),
-        Err(error) => give_up(&format!("cannot read the order: {error}")),
+        Err(error) => refuse(&channel, &error),
     };
     let opened = match envelope::open::<Order>(message) {
         Ok(opened) => opened,
-        Err(error) => give_up(&format!("cannot read the order: {error}")),
+        Err(error) => refuse(&channel, &error),
     };
     if opened.header.build != image::build_id() {
         child::refuse(&channel, super::Failure::OtherBuild);
@@ -110,6 +110,11 @@ pub(crate) fn follow_order(channel: Channel) -> ! {
         Role::ForkServer => forkserver::serve(channel, beside.objects),
         Role::Process(life) => child::live(channel, *life, &payload, beside),
     }
+}
+
+/// Ends a child that cannot read its order: what came along may be more than it can open.
+fn refuse(channel: &Channel, error: &std::io::Error) -> ! {
+    child::refuse(channel, super::Failure::Setup(format!("cannot read the order: {error}")))
 }
 
 /// Ends a child that has nobody to answer to.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::StartError;
 use super::identity::Identity;
@@ -21,8 +21,8 @@ use crate::wire::parcel::Parcel;
 pub(crate) struct Plan<'a> {
     pub(crate) method: StartMethod,
     pub(crate) target: Target,
-    /// The value.
-    pub(crate) parcel: &'a Parcel,
+    /// The value; a copy of this process lets go of what travels beside it.
+    pub(crate) parcel: &'a Mutex<Parcel>,
     pub(crate) identity: Identity,
     pub(crate) detached: bool,
     pub(crate) own_group: bool,
@@ -165,7 +165,8 @@ impl Plan<'_> {
         let surroundings = standard.into_iter().flatten().flatten().chain(directory);
         let objects: Vec<Borrowed<'_>> = surroundings.chain(lifeline.as_deref().map(borrow)).collect();
         let order = Order { build: image::build_id().to_vec(), role: Role::Process(Box::new(life)) };
-        match envelope::send(channel, &order, self.parcel, &objects) {
+        let parcel = self.parcel.lock().unwrap_or_else(PoisonError::into_inner);
+        match envelope::send(channel, &order, &parcel, &objects) {
             Err(error) if envelope::is_gone(&error) => Ok(()),
             sent => sent.map_err(StartError::system("hand the arguments over")),
         }

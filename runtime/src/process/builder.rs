@@ -201,7 +201,7 @@ impl<'a, T> Builder<'a, T> {
         let identity = identity::of_next_child(work.base_name, self.name.as_deref(), self.daemon)?;
         let encode =
             |error: CodecError| StartError::Encode { name: identity.name.clone(), reason: error.to_string() };
-        let parcel = (work.pack)().map_err(encode)?;
+        let parcel = Mutex::new((work.pack)().map_err(encode)?);
         let refused = || StartError::system("open the standard streams of a process");
         let (stdin, to_child) = self.stdin.open(true).map_err(refused())?;
         let (stdout, from_child) = self.stdout.open(false).map_err(refused())?;

@@ -175,7 +175,11 @@ pub fn wait(things: &[&dyn Waitable], timeout: Option<Duration>) -> io::Result<V
                 };
         }
         if ready.contains(&true) || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok(ready.iter().enumerate().filter_map(|(index, ready)| ready.then_some(index)).collect());
+            return Ok(ready
+                .iter()
+                .enumerate()
+                .filter_map(|(index, ready)| ready.then_some(index))
+                .collect());
         }
     }
 }

@@ -23,6 +23,7 @@
 //! | [`poller`] | waits for many things at once |
 //! | [`tree`] | who descends from a process |
 //! | [`image`] | the build id of this program and offsets of its functions |
+//! | [`stack`] | how deep calls may go |
 //! | [`runtime`] | exit hooks, environment, threads |
 //!
 //! Processes start on Linux. The trees of macOS and Windows are in place, and each file says what it is to hold; what
@@ -38,6 +39,7 @@ mod environment;
 pub(crate) mod no_zygote;
 pub(crate) mod shareable;
 pub(crate) mod spin;
+pub(crate) mod stack;
 mod status;
 #[cfg(unix)]
 mod unix;

@@ -105,7 +105,14 @@ fn fill_bag(objects: &[Borrowed<'_>]) -> io::Result<Object> {
 
 fn empty_bag(bag: Object, objects: &mut Vec<Object>) -> io::Result<()> {
     let bag = Channel::from_object(bag)?;
+    let mut room = MAX_BAGGED;
+    // Whoever still holds the other end could fill it as fast as it is emptied here.
     while let Received::Message(message) = bag.try_receive()? {
+        let count = message.objects.len();
+        if count == 0 || count > room {
+            return Err(malformed("its bag holds more than one can"));
+        }
+        room -= count;
         objects.extend(message.objects);
     }
     Ok(())
@@ -143,7 +150,7 @@ pub(crate) fn open<H: DeserializeOwned>(message: Message) -> io::Result<Opened<H
     let bytes = if kind & OUT_OF_LINE == 0 {
         bytes::Bytes::from(bytes).slice(1..)
     } else {
-        blob::read(objects.pop().ok_or_else(|| malformed("no blob came along"))?)?
+        blob::read(&objects.pop().ok_or_else(|| malformed("no blob came along"))?)?
     };
     if kind & BAG != 0 {
         let bag = objects.pop().ok_or_else(|| malformed("no bag came along"))?;

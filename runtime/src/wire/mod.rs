@@ -10,3 +10,5 @@ pub mod bytes;
 pub(crate) mod codec;
 pub(crate) mod envelope;
 pub(crate) mod parcel;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod specimen;

@@ -67,6 +67,8 @@ struct Hook<T> {
     /// Whether there is something, or was: most values have nothing beside them, and pay for a look at this only.
     used: Cell<bool>,
     content: RefCell<T>,
+    /// Why an object or a buffer could not be put or taken: the format says only that something could not.
+    refusal: RefCell<Option<String>>,
 }
 
 thread_local! {
@@ -80,7 +82,12 @@ thread_local! {
 
 impl<T: Default> Hook<T> {
     const fn new(content: T) -> Self {
-        Self { active: Cell::new(false), used: Cell::new(false), content: RefCell::new(content) }
+        Self {
+            active: Cell::new(false),
+            used: Cell::new(false),
+            content: RefCell::new(content),
+            refusal: RefCell::new(None),
+        }
     }
 
     /// Hangs something up until drop of what this returns: also within the time of another.
@@ -93,12 +100,21 @@ impl<T: Default> Hook<T> {
         Hanging { hook: self, outer }
     }
 
-    /// Does something with what hangs here, if something does.
-    fn with<R>(&self, action: impl FnOnce(&mut T) -> R) -> Option<R> {
+    /// Does something with what hangs here, if something does, and notes down why it could not be done.
+    fn with<R>(&self, action: impl FnOnce(&mut T) -> Result<R, String>) -> Option<Result<R, String>> {
         self.active.get().then(|| {
             self.used.set(true);
-            action(&mut self.content.borrow_mut())
+            let result = action(&mut self.content.borrow_mut());
+            if let Err(why) = &result {
+                self.refusal.replace(Some(why.clone()));
+            }
+            result
         })
+    }
+
+    /// An error with what was noted down.
+    fn explain(&self, error: CodecError) -> CodecError {
+        self.refusal.take().map_or(error, CodecError::new)
     }
 }
 
@@ -115,6 +131,7 @@ impl<T: Default> Drop for Hanging<'_, T> {
         if self.outer.is_some() || self.hook.used.get() {
             let (used, content) = self.outer.take().unwrap_or_default();
             self.hook.used.set(used);
+            self.hook.refusal.replace(None);
             drop(self.hook.content.replace(content));
         }
     }
@@ -135,7 +152,7 @@ pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecErro
 pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -> Result<(), CodecError> {
     let pack = |hook: &Hook<Beside>| {
         let _hanging = hook.hang(None);
-        Wire::encode_into(value, &mut parcel.bytes)?;
+        Wire::encode_into(value, &mut parcel.bytes).map_err(|error| hook.explain(error))?;
         if hook.used.get() {
             parcel.beside = hook.content.take();
         }
@@ -150,7 +167,7 @@ pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: &mut Beside) -> 
     let remaining = (!nothing).then(|| std::mem::take(beside).into());
     let unpack = |hook: &Hook<Remaining>| {
         let _hanging = hook.hang(remaining);
-        Wire::decode(bytes)
+        Wire::decode(bytes).map_err(|error| hook.explain(error))
     };
     UNLOADING.try_with(unpack).map_err(|_| ending())?
 }
@@ -169,7 +186,7 @@ pub(super) fn load_buffer(buffer: &bytes::Bytes) -> Option<Result<u32, String>> 
     load(|beside| number(&mut beside.buffers, buffer.clone()))
 }
 
-fn load<R>(action: impl FnOnce(&mut Beside) -> R) -> Option<R> {
+fn load<R>(action: impl FnOnce(&mut Beside) -> Result<R, String>) -> Option<Result<R, String>> {
     LOADING.try_with(|hook| hook.with(action)).ok().flatten()
 }
 
@@ -191,26 +208,24 @@ pub(super) fn is_unloading() -> bool {
 
 /// Takes the object with a number.
 pub(super) fn unload_object(number: u32) -> Result<Object, String> {
-    take(unload(|remaining| take_from(&mut remaining.objects, number)))
+    unload("handle", number, |remaining| &mut remaining.objects)
 }
 
 /// Takes the buffer with a number.
 pub(super) fn unload_buffer(number: u32) -> Result<bytes::Bytes, String> {
-    take(unload(|remaining| take_from(&mut remaining.buffers, number)))
+    unload("buffer", number, |remaining| &mut remaining.buffers)
 }
 
-fn unload<R>(action: impl FnOnce(&mut Remaining) -> R) -> Option<R> {
-    UNLOADING.try_with(|hook| hook.with(action)).ok().flatten()
-}
-
-fn take_from<T>(list: &mut [Option<T>], number: u32) -> Option<T> {
-    list.get_mut(usize::try_from(number).ok()?)?.take()
-}
-
-fn take<T>(taken: Option<Option<T>>) -> Result<T, String> {
-    match taken {
-        Some(Some(item)) => Ok(item),
-        Some(None) => Err("the value names a handle that did not come along, or twice".into()),
-        None => Err("a handle can be read only from what offspring wrote".into()),
-    }
+fn unload<T>(
+    what: &str,
+    number: u32,
+    list: impl FnOnce(&mut Remaining) -> &mut Vec<Option<T>>,
+) -> Result<T, String> {
+    let take = |remaining: &mut Remaining| {
+        let place = usize::try_from(number).ok().and_then(|number| list(remaining).get_mut(number));
+        let taken = place.and_then(Option::take);
+        taken.ok_or_else(|| format!("the value names a {what} that did not come along, or names it twice"))
+    };
+    let taken = UNLOADING.try_with(|hook| hook.with(take)).ok().flatten();
+    taken.unwrap_or_else(|| Err(format!("a {what} can be read only from what offspring wrote")))
 }

@@ -108,14 +108,18 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
     Err(StartError::ForkServer { attempts: ATTEMPTS })
 }
 
-/// The server of this process; a new one if there is none, it has ended, or its rights are not the caller's.
+/// The server of this process; a new one if there is none, it has ended, its rights are not the caller's, or its clones could
+/// not receive as many handles as the caller may have.
 fn server(snapshot: &Snapshot) -> Result<Option<Arc<Server>>, StartError> {
     let mut state = state();
     if state.unavailable || !zygote::SUPPORTED {
         return Ok(None);
     }
     if let Some(server) = state.server.take() {
-        if server.credentials == snapshot.credentials && !server.has_ended() {
+        let serves = server.credentials == snapshot.credentials
+            && server.ambient.opens_as_many_as(&snapshot.ambient)
+            && !server.has_ended();
+        if serves {
             state.server = Some(Arc::clone(&server));
             return Ok(Some(server));
         }

@@ -94,6 +94,15 @@ fn root() -> String {
     root.map_or_else(String::new, |root| format!("{}:{}", root.dev(), root.ino()))
 }
 
+impl Ambient {
+    /// Whether a process like this may open as many descriptors as one like the other: it has to receive what belongs to that
+    /// one before it can take on its limits.
+    pub(crate) fn opens_as_many_as(&self, other: &Self) -> bool {
+        let soft = |ambient: &Self| ambient.limits.get(libc::RLIMIT_NOFILE as usize).map(|limit| limit.0);
+        soft(self) >= soft(other)
+    }
+}
+
 /// The resources that have limits, `RLIMIT_CPU` to `RLIMIT_RTTIME`.
 const LIMITS: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 

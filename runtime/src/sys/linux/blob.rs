@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::memory::Mapping;
+use super::memory::{self, Mapping};
 use super::{Object, above_standard};
 use crate::sys::unix::signal::without_file_size_signal;
 
@@ -26,15 +26,14 @@ pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {
 }
 
 /// All bytes of a blob, where they lie. Its pages go when the last holder of a part of them does.
-pub(crate) fn read(object: Object) -> io::Result<bytes::Bytes> {
-    let seals = fcntl(&object, FcntlArg::F_GET_SEALS)?;
+pub(crate) fn read(object: &Object) -> io::Result<bytes::Bytes> {
+    let seals = fcntl(object, FcntlArg::F_GET_SEALS)?;
     if !SealFlag::from_bits_truncate(seals).contains(SEALS) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "a blob is not sealed: its bytes could change",
         ));
     }
-    let length = File::from(object.try_clone()?).metadata()?.len();
-    let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok(bytes::Bytes::from_owner(Mapping::read_only(&object, length)?))
+    let length = usize::try_from(memory::length(object)?).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    Ok(bytes::Bytes::from_owner(Mapping::read_only(object, length)?))
 }

@@ -157,8 +157,10 @@ impl Mapping {
         let place = self.place(offset, length);
         into.reserve(length);
         let end = into.len();
+        // SAFETY: reserved, so within the buffer.
+        let behind = unsafe { into.as_mut_ptr().add(end) };
         // SAFETY: reserved, and valid for reading in the mapping.
-        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), into.as_mut_ptr().add(end), length) };
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), behind, length) };
         // SAFETY: just written.
         unsafe { into.set_len(end + length) };
     }

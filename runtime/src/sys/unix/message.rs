@@ -129,6 +129,7 @@ fn receive_into(
 }
 
 /// How many bytes the descriptors of one message take.
+#[allow(clippy::cast_possible_truncation)] // a thousand
 const DESCRIPTORS: u32 = 4 * MAX_OBJECTS as u32;
 
 /// Room for them.

@@ -12,6 +12,6 @@ pub(crate) fn write(_parts: &[&[u8]]) -> io::Result<Object> {
 }
 
 /// Reads all bytes of a blob.
-pub(crate) fn read(_object: Object) -> io::Result<bytes::Bytes> {
+pub(crate) fn read(_object: &Object) -> io::Result<bytes::Bytes> {
     Err(unsupported())
 }
