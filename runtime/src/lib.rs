@@ -113,7 +113,7 @@ pub(crate) mod wire;
 
 pub mod subprocess;
 
-pub use offspring_macros::{Process, main, test};
+pub use offspring_macros::{Process, Shareable, main, test};
 
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,

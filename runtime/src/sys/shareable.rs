@@ -1,5 +1,7 @@
 //! What can lie in memory that processes share.
 
+use std::marker::PhantomData;
+use std::num::{Saturating, Wrapping};
 use std::sync::atomic::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicIsize, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64, AtomicUsize,
@@ -39,3 +41,12 @@ shareable! {
 
 // SAFETY: as its elements, one after the other.
 unsafe impl<T: Shareable, const N: usize> Shareable for [T; N] {}
+
+// SAFETY: laid out as the number within, which the standard library guarantees.
+unsafe impl<T: Shareable> Shareable for Wrapping<T> {}
+
+// SAFETY: as above.
+unsafe impl<T: Shareable> Shareable for Saturating<T> {}
+
+// SAFETY: without bytes.
+unsafe impl<T: ?Sized + Send + Sync + 'static> Shareable for PhantomData<T> {}
