@@ -111,6 +111,7 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod shm;
 pub mod subprocess;
 
 pub use offspring_macros::{Process, Shareable, main, test};

@@ -9,6 +9,9 @@
 //! | [`Object`] | an owned kernel object that can travel: a descriptor, a handle |
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
 //! | [`memory`] | memory that processes share |
+//! | [`seal`] | what can no longer be done to it |
+//! | [`available`] | how much there is |
+//! | [`rendezvous`] | an object under a name |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
@@ -64,8 +67,8 @@ pub(crate) use no_zygote as zygote;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
-    Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, futex, image, lifeline,
-    memory, poller, process, robust, runtime, tree,
+    Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, exec, fork, futex, image,
+    lifeline, memory, poller, process, rendezvous, robust, runtime, seal, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

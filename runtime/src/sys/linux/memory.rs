@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::{Object, above_standard};
 use crate::sys::Shareable;
@@ -72,25 +72,65 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps part of a file for reading and writing; the offset is a multiple of the page size.
     pub(crate) fn new(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
-        Self::map(object, offset, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        Self::map(object, offset, length, protection, MapFlags::MAP_SHARED)
     }
 
-    /// Maps a file for reading, from its beginning.
+    /// Maps a file that nobody can write any more, from its beginning.
     pub(crate) fn read_only(object: &Object, length: usize) -> io::Result<Self> {
-        Self::map(object, 0, length, ProtFlags::PROT_READ)
+        // Shared it would be as well, and the pages are the same; but before Linux 6.7 a descriptor that could write,
+        // were the file not sealed, cannot be mapped so.
+        Self::map(object, 0, length, ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE)
     }
 
-    fn map(object: &Object, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Self> {
+    /// Maps a file for reading while others write it, from its beginning. The descriptor is one that can only read, so that
+    /// this does not count as a mapping that could write.
+    pub(crate) fn view(object: &Object, length: usize) -> io::Result<Self> {
+        Self::map(object, 0, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED)
+    }
+
+    fn map(
+        object: &Object,
+        offset: u64,
+        length: usize,
+        protection: ProtFlags,
+        kind: MapFlags,
+    ) -> io::Result<Self> {
         // An empty mapping is refused by the kernel: one page stands for it.
         let mapped = NonZeroUsize::new(length).unwrap_or(NonZeroUsize::MIN);
         let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
-        let start = unsafe { mmap(None, mapped, protection, MapFlags::MAP_SHARED, object, offset) }?;
+        let start = unsafe { mmap(None, mapped, protection, kind, object, offset) }?;
         Ok(Self { start: start.cast(), length })
     }
 
     pub(crate) fn len(&self) -> usize {
         self.length
+    }
+
+    /// Asks for huge pages where memory of this mapping is yet to be taken. A hint: the system may have none to give.
+    pub(crate) fn prefer_huge_pages(&self) {
+        // SAFETY: advice on a range that is ours changes nothing of what is in it.
+        let advised = unsafe { madvise(self.start.cast(), self.length, MmapAdvise::MADV_HUGEPAGE) };
+        let _a_kernel_without_them_refuses = advised;
+    }
+
+    /// Takes the memory of a range now, as the advice on the mapping says: an error, where the first write would be a SIGBUS.
+    /// `Unsupported` before Linux 5.14. The offset is a multiple of the page size.
+    pub(crate) fn populate(&self, offset: usize, length: usize) -> io::Result<()> {
+        const MADV_POPULATE_WRITE: libc::c_int = 23;
+        let place = self.place(offset, length);
+        loop {
+            // SAFETY: the range is ours; its pages are touched and not changed.
+            if unsafe { libc::madvise(place.as_ptr().cast(), length, MADV_POPULATE_WRITE) } == 0 {
+                return Ok(());
+            }
+            match nix::errno::Errno::last() {
+                nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN => {}
+                nix::errno::Errno::EINVAL => return Err(io::ErrorKind::Unsupported.into()),
+                errno => return Err(errno.into()),
+            }
+        }
     }
 
     /// What lies at an offset, as the type that the other processes know it to be.
@@ -104,6 +144,36 @@ impl Mapping {
         let place = unsafe { self.start.add(offset) }.cast::<T>();
         // SAFETY: mapped until drop, aligned (mappings begin at a page), and of a type whose bytes any process may have written.
         unsafe { place.as_ref() }
+    }
+
+    /// Values that lie side by side from an offset on, as [`at`](Self::at) has one.
+    ///
+    /// # Panics
+    /// When they do not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn slice<T: Shareable>(&self, offset: usize, count: usize) -> &[T] {
+        let length = size_of::<T>().checked_mul(count).expect("shared values lie outside their memory");
+        assert!(offset % align_of::<T>() == 0, "shared values are not aligned");
+        let place = self.place(offset, length).cast::<T>();
+        // SAFETY: as many as lie within the mapping, which is there until drop, and aligned; of a type whose bytes any process may
+        // have written.
+        unsafe { std::slice::from_raw_parts(place.as_ptr(), count) }
+    }
+
+    /// Puts a value at an offset of a mapping that nobody else has yet.
+    ///
+    /// # Panics
+    /// When it does not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn put<T: Shareable>(&mut self, offset: usize, value: T) {
+        assert!(offset % align_of::<T>() == 0, "a shared value is not aligned");
+        let place = self.place(offset, size_of::<T>()).cast::<T>();
+        // SAFETY: valid for writing, within the mapping and aligned.
+        unsafe { place.write(value) };
+    }
+
+    /// All bytes of a mapping that nobody else has yet.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped until drop; borrowed like the mapping, of a file that no other mapping shows.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 
     /// Writes bytes at an offset. Nobody reads them meanwhile: they are published by other means afterwards.
