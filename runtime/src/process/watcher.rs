@@ -171,11 +171,10 @@ impl Drop for Offer {
         if self.owner != std::process::id() {
             return;
         }
-        let withdrawn = with(|watcher| match watcher.watched.remove(&self.token) {
+        let _closing_it_removes_it_as_well = with(|watcher| match watcher.watched.remove(&self.token) {
             Some(service) => watcher.poller.remove(service.sentinel()),
             None => Ok(()),
         });
-        let _closing_it_removes_it_as_well = withdrawn;
     }
 }
 

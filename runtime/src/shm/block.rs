@@ -82,7 +82,9 @@ fn take(object: &Object, mapping: &Mapping, from: usize, taking: Taking) -> io::
     if !taking.reserve || length == 0 {
         return Ok(());
     }
-    enough(length as u64, available::available())?;
+    if length >= LARGE {
+        enough(length as u64, available::available())?;
+    }
     if taking.huge_pages {
         // Through the mapping, which has the advice; a file by itself knows of none.
         let page = from - from % PAGE;
@@ -93,6 +95,9 @@ fn take(object: &Object, mapping: &Mapping, from: usize, taking: Taking) -> io::
     }
     memory::reserve(object, from as u64, length as u64)
 }
+
+/// What is smaller is not worth a look at the system's memory, which takes longer than to make it.
+const LARGE: usize = 16 * 1024 * 1024;
 
 /// A multiple of the size of every page that is not huge.
 const PAGE: usize = 64 * 1024;

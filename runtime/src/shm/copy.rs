@@ -19,6 +19,11 @@ fn parts(offset: usize, length: usize) -> [Range<usize>; 3] {
     [offset..first, first..last, last..end]
 }
 
+/// The words of an aligned range, which may be empty and then is anywhere.
+fn words_of(mapping: &Mapping, range: Range<usize>) -> &[AtomicUsize] {
+    if range.is_empty() { &[] } else { mapping.slice(range.start, range.len() / WORD) }
+}
+
 /// Copies out of shared memory. The range is within the mapping.
 pub(super) fn load(mapping: &Mapping, offset: usize, into: &mut [u8]) {
     let [before, words, behind] = parts(offset, into.len());
@@ -28,8 +33,7 @@ pub(super) fn load(mapping: &Mapping, offset: usize, into: &mut [u8]) {
         let bytes = mapping.slice::<AtomicU8>(range.start, range.len());
         into.iter_mut().zip(bytes).for_each(|(into, byte)| *into = byte.load(Relaxed));
     }
-    let words = mapping.slice::<AtomicUsize>(words.start, words.len() / WORD);
-    for (into, word) in into_words.chunks_exact_mut(WORD).zip(words) {
+    for (into, word) in into_words.chunks_exact_mut(WORD).zip(words_of(mapping, words)) {
         into.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
     }
 }
@@ -43,8 +47,7 @@ pub(super) fn store(mapping: &Mapping, offset: usize, from: &[u8]) {
         let bytes = mapping.slice::<AtomicU8>(range.start, range.len());
         from.iter().zip(bytes).for_each(|(from, byte)| byte.store(*from, Relaxed));
     }
-    let words = mapping.slice::<AtomicUsize>(words.start, words.len() / WORD);
-    for (from, word) in from_words.chunks_exact(WORD).zip(words) {
+    for (from, word) in from_words.chunks_exact(WORD).zip(words_of(mapping, words)) {
         let mut bytes = [0; WORD];
         bytes.copy_from_slice(from);
         word.store(usize::from_ne_bytes(bytes), Relaxed);

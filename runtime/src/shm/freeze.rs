@@ -41,7 +41,7 @@ impl FreezeError {
             return Err(Self { source: busy(error), memory: Memory::Unmapped(object) });
         }
         let kept = object.try_clone();
-        let bytes = kept.and_then(|object| Bytes::sealed(object));
+        let bytes = kept.and_then(Bytes::sealed);
         bytes.map_err(|source| Self { source, memory: Memory::Unmapped(object) })
     }
 

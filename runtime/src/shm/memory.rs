@@ -5,15 +5,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::block::{self, Block, Taking, invalid, outside};
 use super::{Atomic, Builder, Cursor, FreezeError, SharedView, copy, named};
 use crate::Bytes;
+use crate::process::exit;
 use crate::process::watcher::Offer;
-use crate::sys::borrow;
 use crate::sys::memory::Mapping;
-use crate::wire::attachment;
+use crate::sys::seal::{self, Seal};
+use crate::sys::{borrow, fork};
+use crate::wire::{attachment, parcel};
 
 /// Bytes that processes share.
 ///
@@ -54,8 +56,8 @@ pub struct SharedMemory {
 /// What the clones have in common.
 struct Held {
     block: Block,
-    /// The process that made it, if no other can have it, for it has not left this handle.
-    maker: Option<u32>,
+    /// When it was made, if no other process was ever given it: it is another moment in a copy of this one, and after it.
+    made: Option<u64>,
     travelled: AtomicBool,
 }
 
@@ -98,13 +100,14 @@ impl SharedMemory {
             io::Result::Ok(Arc::new(Name { text, _offer: Some(offer) }))
         };
         let name = name.map(offer).transpose()?;
-        let maker = name.is_none().then(std::process::id);
-        let held = Held { block, maker, travelled: AtomicBool::new(false) };
+        exit::prepare_copies(); // which count
+        let made = name.is_none().then(fork::generation);
+        let held = Held { block, made, travelled: AtomicBool::new(false) };
         Ok(Self { held: Arc::new(held), taking, name })
     }
 
     fn arrived(block: Block) -> Self {
-        let held = Held { block, maker: None, travelled: AtomicBool::new(true) };
+        let held = Held { block, made: None, travelled: AtomicBool::new(true) };
         Self { held: Arc::new(held), taking: Taking::default(), name: None }
     }
 
@@ -155,7 +158,7 @@ impl SharedMemory {
     /// # Errors
     /// `InvalidInput` when they are not all within the memory, or the offset is no multiple of their size.
     pub fn atomics<A: Atomic>(&self, offset: usize, count: usize) -> io::Result<&[A]> {
-        let length = count.checked_mul(size_of::<A>()).unwrap_or(usize::MAX);
+        let length = count.saturating_mul(size_of::<A>());
         self.check(offset, length)?;
         if offset % align_of::<A>() != 0 {
             let align = align_of::<A>();
@@ -189,7 +192,7 @@ impl SharedMemory {
     #[must_use]
     pub fn get_mut(&mut self) -> Option<&mut [u8]> {
         let held = Arc::get_mut(&mut self.held)?;
-        let alone = held.maker == Some(std::process::id()) && !*held.travelled.get_mut();
+        let alone = held.made == Some(fork::generation()) && !*held.travelled.get_mut();
         alone.then(|| held.block.mapping.bytes_mut())
     }
 
@@ -238,7 +241,7 @@ impl SharedMemory {
             Some(held) => held.block.mapping = mapping,
             None => {
                 let object = self.held.block.object.try_clone()?;
-                let held = Held { block: Block { object, mapping }, maker: None, travelled: true.into() };
+                let held = Held { block: Block { object, mapping }, made: None, travelled: true.into() };
                 self.held = Arc::new(held);
             }
         }
@@ -318,8 +321,14 @@ impl Serialize for SharedMemory {
 
 impl<'de> Deserialize<'de> for SharedMemory {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = attachment::read(deserializer)?;
-        Block::from_object(object).map(Self::arrived).map_err(de::Error::custom)
+        let arrived = |object| {
+            // Values of a type must not be written as bytes.
+            if seal::is_sealed(&object, Seal::Resizing)? && !seal::is_sealed(&object, Seal::Writing)? {
+                return Err(invalid("what arrived is a shared value or slice, and no `SharedMemory`"));
+            }
+            Block::from_object(object).map(Self::arrived)
+        };
+        arrived(attachment::read(deserializer)?).map_err(parcel::unreadable)
     }
 }
 

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::typed::Typed;
 use crate::Shareable;
 use crate::sys::borrow;
-use crate::wire::attachment;
+use crate::wire::{attachment, parcel};
 
 /// One value that processes share.
 ///
@@ -59,8 +59,7 @@ impl<T: Shareable> Shared<T> {
     /// # Errors
     /// `OutOfMemory` when there is no memory; those of the system.
     pub fn new(value: T) -> io::Result<Self> {
-        let mut value = Some(value);
-        Typed::new(1, |_| value.take().expect("there is one place")).map(Self)
+        Typed::one(value).map(Self)
     }
 }
 
@@ -98,9 +97,9 @@ impl<T: Shareable> Serialize for Shared<T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for Shared<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let typed = Typed::from_object(attachment::read(deserializer)?).map_err(de::Error::custom)?;
+        let typed = Typed::from_object(attachment::read(deserializer)?).map_err(parcel::unreadable)?;
         if typed.values().len() != 1 {
-            return Err(de::Error::custom(
+            return Err(parcel::unreadable(
                 "what arrived is a shared slice, where one shared value was expected",
             ));
         }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Zero;
 use super::typed::Typed;
 use crate::Shareable;
 use crate::sys::borrow;
-use crate::wire::attachment;
+use crate::wire::{attachment, parcel};
 
 /// Values of one type, side by side, that processes share. Their number is fixed.
 ///
@@ -114,6 +114,6 @@ impl<T: Shareable> Serialize for SharedSlice<T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for SharedSlice<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Typed::from_object(attachment::read(deserializer)?).map(Self).map_err(de::Error::custom)
+        Typed::from_object(attachment::read(deserializer)?).map(Self).map_err(parcel::unreadable)
     }
 }

@@ -41,6 +41,11 @@ impl<T: Shareable> Typed<T> {
         Self::filled(count, |_| ())
     }
 
+    /// Makes a block of one value.
+    pub(super) fn one(value: T) -> io::Result<Self> {
+        Self::filled(1, |block| block.mapping.put(0, value))
+    }
+
     /// Makes a block of values.
     pub(super) fn new(count: usize, mut value: impl FnMut(usize) -> T) -> io::Result<Self> {
         Self::filled(count, |block| {

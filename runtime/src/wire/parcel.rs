@@ -10,9 +10,10 @@
 //! that the bytes repeat, or that nothing has, is an error of the value; what nobody takes is closed.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, de, ser};
 
 use super::codec::{Codec, CodecError, Wire};
 use crate::sys::{Borrowed, Object};
@@ -56,6 +57,34 @@ thread_local! {
     static UNLOADING: RefCell<Option<Remaining>> = const { RefCell::new(None) };
 }
 
+thread_local! {
+    /// Why a part of the value that is being packed or unpacked cannot be: the format keeps no text of its errors.
+    static REASON: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn because(why: impl Display) -> String {
+    let why = why.to_string();
+    let _thread_is_ending = REASON.try_with(|reason| reason.replace(Some(why.clone())));
+    why
+}
+
+/// The error of a part of a value that cannot be written: it is said also where the serialiser's own error has no text.
+pub(crate) fn unwritable<E: ser::Error>(why: impl Display) -> E {
+    E::custom(because(why))
+}
+
+/// The error of a part of a value that cannot be read, as above.
+pub(crate) fn unreadable<E: de::Error>(why: impl Display) -> E {
+    E::custom(because(why))
+}
+
+/// Puts in what was said meanwhile about an error.
+fn explained<T>(action: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+    let take = || REASON.try_with(RefCell::take).ok().flatten();
+    let _of_another_value = take();
+    action().map_err(|error| take().map_or(error, CodecError::new))
+}
+
 /// Hangs something on the thread for the time of an action, and takes it back: also from an action that panics, and for an action within
 /// an action.
 fn during<T: 'static, R>(
@@ -88,8 +117,10 @@ pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecErro
 
 /// Makes a parcel of a value in a buffer, which is emptied first.
 pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, buffer: Vec<u8>) -> Result<Parcel, CodecError> {
-    let (bytes, beside) = during(&LOADING, Beside::default(), || Wire::encode_into(value, buffer))?;
-    Ok(Parcel { bytes: bytes?, beside: beside.unwrap_or_default() })
+    explained(|| {
+        let (bytes, beside) = during(&LOADING, Beside::default(), || Wire::encode_into(value, buffer))?;
+        Ok(Parcel { bytes: bytes?, beside: beside.unwrap_or_default() })
+    })
 }
 
 /// Makes a value of what a parcel held.
@@ -98,7 +129,7 @@ pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: Beside) -> Resul
         objects: beside.objects.into_iter().map(Some).collect(),
         buffers: beside.buffers.into_iter().map(Some).collect(),
     };
-    during(&UNLOADING, remaining, || Wire::decode(bytes))?.0
+    explained(|| during(&UNLOADING, remaining, || Wire::decode(bytes))?.0)
 }
 
 /// Puts an object beside the bytes that are being written: its number.

@@ -110,9 +110,9 @@ impl Mapping {
 
     /// Asks for huge pages where memory of this mapping is yet to be taken. A hint: the system may have none to give.
     pub(crate) fn prefer_huge_pages(&self) {
+        let advice = MmapAdvise::MADV_HUGEPAGE;
         // SAFETY: advice on a range that is ours changes nothing of what is in it.
-        let advised = unsafe { madvise(self.start.cast(), self.length, MmapAdvise::MADV_HUGEPAGE) };
-        let _a_kernel_without_them_refuses = advised;
+        let _a_kernel_without_them_refuses = unsafe { madvise(self.start.cast(), self.length, advice) };
     }
 
     /// Takes the memory of a range now, as the advice on the mapping says: an error, where the first write would be a SIGBUS.
@@ -195,8 +195,9 @@ impl Mapping {
         let place = self.place(offset, length);
         into.reserve(length);
         let end = into.len();
+        let spare = into.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: reserved, and valid for reading in the mapping.
-        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), into.as_mut_ptr().add(end), length) };
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), spare, length) };
         // SAFETY: just written.
         unsafe { into.set_len(end + length) };
     }

@@ -91,9 +91,8 @@ pub(crate) fn ask(name: &str, patience: Duration) -> io::Result<Option<Object>> 
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     while poller::wait(&[socket.as_fd()], Some(deadline))?[0] {
-        match message::receive(socket.as_fd(), false)? {
-            Some((_, mut objects)) => return Ok(objects.pop()), // or none: it has given the name up
-            None => {}
+        if let Some((_, mut objects)) = message::receive(socket.as_fd(), false)? {
+            return Ok(objects.pop()); // or none: it has given the name up
         }
     }
     Err(io::ErrorKind::TimedOut.into())
