@@ -1,10 +1,10 @@
-//! The input of `#[derive(Process)]`, as far as the derive looks at it: borrowed from what `syn` parsed.
+//! The input of a derive, as far as the derives look at it: borrowed from what `syn` parsed.
 
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Data, DeriveInput, GenericParam, Generics, Ident, LifetimeParam, Type, Variant};
 
-/// A type that wants to be a process class.
+/// A type that wants to be a process class, or to lie in shared memory.
 pub(crate) struct Input<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) attrs: &'a [Attribute],

@@ -1,10 +1,11 @@
-//! What the attributes say: `#[process(..)]` on a class, and the arguments of `#[offspring::main]` and `#[offspring::test]`.
+//! What the attributes say: `#[process(..)]` on a class, `#[shareable(..)]` on what lies in shared memory, and the
+//! arguments of `#[offspring::main]` and `#[offspring::test]`.
 
 use crate::ast::Input;
 use crate::ctxt::Ctxt;
 use crate::meta::{self, Item, Value};
 use crate::suggest::nearest;
-use crate::symbol::{CRATE, DAEMON, INSTANCES, NAME, PROCESS, START_METHOD, Symbol};
+use crate::symbol::{CRATE, DAEMON, INSTANCES, NAME, PROCESS, SHAREABLE, START_METHOD, Symbol};
 use proc_macro2::TokenStream;
 use syn::parse::{Parser as _, Result};
 use syn::punctuated::Punctuated;
@@ -111,6 +112,32 @@ pub(crate) fn arguments(cx: &Ctxt, arguments: TokenStream, of: &str) -> Slot<Pat
             cx.push(item.error(format!(
                 "unknown argument `{key}`: `#[offspring::{of}]` takes nothing but `crate = path`: remove it"
             )));
+        }
+    }
+    path
+}
+
+/// Reads all `#[shareable(..)]` attributes of a type: only `crate = path`.
+pub(crate) fn shareable(cx: &Ctxt, input: &Input<'_>) -> Slot<Path> {
+    const EXAMPLE: &str = "crate = ::offspring";
+    let mut path = Slot::default();
+    for attr in input.attrs.iter().filter(|attr| *attr.path() == SHAREABLE) {
+        let Meta::List(list) = &attr.meta else {
+            cx.error(
+                attr,
+                format!("what `shareable` says stands in parentheses: write for example `#[shareable({EXAMPLE})]`, or remove it"),
+            );
+            continue;
+        };
+        for item in meta::items(cx, list.tokens.clone(), EXAMPLE) {
+            if item.key == CRATE {
+                path.fill(cx, &item, krate(&item));
+            } else {
+                let key = &item.key;
+                cx.push(item.error(format!(
+                    "unknown attribute `{key}`: `#[shareable]` takes nothing but `crate = path`: remove it"
+                )));
+            }
         }
     }
     path

@@ -1,11 +1,12 @@
-//! The macros of the `offspring` crate: `#[derive(Process)]`, `#[offspring::main]` and `#[offspring::test]`.
+//! The macros of the `offspring` crate: `#[derive(Process)]`, `#[derive(Shareable)]`, `#[offspring::main]` and
+//! `#[offspring::test]`.
 //!
 //! Programs do not name this crate: `offspring` re-exports what is here, beside the traits that it implements.
 //!
 //! A derive goes through the files in this order: `ast` and `attr` read the input (`meta` takes attributes apart),
-//! `check` refuses what cannot be a process class (`borrow` and `instance` know the details), and `expand` writes the
-//! code, or `fallback` what stands in for it beside errors. `ctxt` collects those, so that all of them are seen at
-//! once. The attributes for functions share `function`.
+//! `check` refuses what cannot be a process class (`borrow` and `instance` know the details) and `layout` what cannot
+//! lie in shared memory, and `expand` writes the code, or `fallback` what stands in for it beside errors. `ctxt`
+//! collects those, so that all of them are seen at once. The attributes for functions share `function`.
 
 mod ast;
 mod attr;
@@ -16,6 +17,7 @@ mod expand;
 mod fallback;
 mod function;
 mod instance;
+mod layout;
 mod meta;
 mod schema;
 mod suggest;
@@ -112,6 +114,55 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Process, attributes(process))]
 pub fn derive_process(definition: TokenStream) -> TokenStream {
     expand::process::derive(definition.into()).into()
+}
+
+/// Makes a type one whose values can lie in memory that processes share: `offspring::Shareable`.
+///
+/// For structs whose fields are all `Shareable`, and for enums without fields:
+///
+/// ```
+/// use offspring::Shareable;
+/// use std::sync::atomic::AtomicU64;
+///
+/// #[derive(Shareable)]
+/// #[repr(C)]
+/// struct Progress {
+///     done: AtomicU64,
+///     stage: [Stage; 4],
+/// }
+///
+/// #[derive(Clone, Copy, Shareable)]
+/// #[repr(u8)]
+/// enum Stage {
+///     Waiting,
+///     Running,
+///     Done,
+/// }
+///
+/// #[derive(Shareable)]
+/// #[repr(C, align(64))]
+/// struct Padded<T>(T); // `Shareable` for each `T` that is
+/// # fn shareable<T: Shareable>() {}
+/// # shareable::<Padded<Progress>>();
+/// ```
+///
+/// # What it insists on
+///
+/// - A struct is `#[repr(C)]` or `#[repr(transparent)]`: its layout is the same in every program. Alignment and packing
+///   may be given beside it.
+/// - An enum has no fields and is `#[repr(u8)]` (or `i8`): a process that is killed while it writes a value leaves the old one or the
+///   new one, for a single byte is never half written.
+/// - Nothing points anywhere, and nothing has to be dropped.
+///
+/// A union says nothing of what its bytes are, and is refused.
+///
+/// # Attributes
+///
+/// `#[shareable(crate = ::my::offspring)]` says where the `offspring` crate is, if it has another name or is
+/// re-exported.
+#[proc_macro_derive(Shareable, attributes(shareable))]
+pub fn derive_shareable(definition: TokenStream) -> TokenStream {
+    expand::shareable::derive(definition.into()).into()
 }
 
 /// Calls `offspring::init()` before the body of `main`, so that the program's children never reach that body.

@@ -11,6 +11,7 @@ pub(crate) const DAEMON: Symbol = Symbol("daemon");
 pub(crate) const INSTANCES: Symbol = Symbol("instances");
 pub(crate) const NAME: Symbol = Symbol("name");
 pub(crate) const PROCESS: Symbol = Symbol("process");
+pub(crate) const SHAREABLE: Symbol = Symbol("shareable");
 pub(crate) const START_METHOD: Symbol = Symbol("start_method");
 
 impl PartialEq<Symbol> for Ident {

@@ -84,9 +84,32 @@
 //! [`Child::join`] and its siblings wait for one child; [`wait()`] waits for several, and for sockets and pipes; `.await`
 //! works on any executor.
 //!
+//! # Sharing memory
+//!
+//! [`shm`] has memory that processes share: bytes ([`SharedMemory`](shm::SharedMemory)), values
+//! ([`Shared`](shm::Shared)) and slices of them ([`SharedSlice`](shm::SharedSlice)). Handles travel like any other value, and
+//! large [`Bytes`] are read by all where they lie:
+//!
+//! ```
+//! use offspring::shm::SharedMemory;
+//! use offspring::{Bytes, spawn};
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut image = SharedMemory::create(1 << 20)?;
+//!     image.get_mut().unwrap()[1000] = 7;
+//!     let image: Bytes = image.freeze()?; // nobody can write it any more
+//!     let look = |image: Bytes| image[1000]; // in place, without a copy
+//!     assert_eq!(spawn(look, (image.clone(),))?.join()?, 7);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What can be shared as a value is [`Shareable`](macro@Shareable): numbers, atomics, arrays and structs of them.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `process` (handles, builders, the rules of a life),
+//! The crate has layers, each of which uses only those below it: `shm` (memory that is shared), `process` (handles, builders, the rules of a life),
 //! `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
 //! operating systems, and all unsafe code). A process is followed from its start to its end in one direction:
 //!
@@ -112,9 +135,10 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod shm;
 pub mod subprocess;
 
-pub use offspring_macros::{Process, main, test};
+pub use offspring_macros::{Process, Shareable, main, test};
 
 pub use channel::{Receiver, RecvError, SendError, Sender};
 pub use launch::{

@@ -2,4 +2,5 @@
 
 pub(crate) mod main;
 pub(crate) mod process;
+pub(crate) mod shareable;
 pub(crate) mod test;

@@ -641,7 +641,9 @@ impl Ring {
         }
         let map = if to_write { Mapping::new } else { Mapping::view };
         let mapping = map(&self.object, offset, usize::try_from(capacity).map_err(|_| broken())?)?;
-        mapping.populate(length as usize, if to_write { Populate::ToWrite } else { Populate::ToRead });
+        let purpose = if to_write { Populate::ToWrite } else { Populate::ToRead };
+        // Kernels before 5.14 do it page by page, when they are touched.
+        let _only_slower = mapping.populate(0, (length as usize).min(mapping.len()), purpose);
         let mapping = Arc::new(mapping);
         if capacity <= LARGEST_KEPT_SLOT {
             *cell = Some(Arc::clone(&mapping));

@@ -22,9 +22,14 @@ pub(crate) fn register() -> Result<(), StartError> {
     if ENDING.load(Ordering::Acquire) {
         return Err(StartError::Ending);
     }
-    fork::on_fork_in_child(forget);
+    prepare_copies();
     leave::register_rules(follow_rules);
     Ok(())
+}
+
+/// Sees to it that copies of this process let go of what is its own.
+pub(crate) fn prepare_copies() {
+    fork::on_fork_in_child(forget);
 }
 
 /// In a copy of this process, which has no children.

@@ -1,4 +1,4 @@
-//! The watcher: one thread that sees children end when nobody else looks.
+//! The watcher: one thread that sees children end when nobody else looks, and answers when other processes ask.
 //!
 //! It is made at the first start. It reaps what ends, so that there are no zombies; it wakes the tasks that `.await` a
 //! child; and it kills a child that does not come by the guard in time. It sleeps in one `epoll_wait` otherwise, with all signals
@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::children;
 use super::record::Record;
+use super::{children, exit};
 use crate::launch;
 use crate::sys::poller::{self, Poller};
 use crate::sys::process::Handle;
@@ -31,6 +31,25 @@ enum Watched {
     Child(Arc<Record>),
     /// A process that nobody joins: a forkserver, a spare that was dismissed.
     Stray(Arc<Handle>),
+    /// What others ask for: it stays.
+    Service(Arc<dyn Service>),
+}
+
+/// What the thread does when another process asks for it.
+pub(crate) trait Service: std::fmt::Debug + Send + Sync {
+    /// What becomes ready when somebody asks.
+    fn sentinel(&self) -> poller::Sentinel<'_>;
+
+    /// Answers all who ask. It waits for nobody, and calls no code of the user's.
+    fn serve(&self);
+}
+
+/// A [`Service`] that is offered, until drop.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    token: u64,
+    /// The process whose watcher it is: a copy has none.
+    owner: u32,
 }
 
 impl Watched {
@@ -38,6 +57,7 @@ impl Watched {
         match self {
             Self::Child(record) => record.sentinel(),
             Self::Stray(handle) => handle.sentinel(),
+            Self::Service(service) => service.sentinel(),
         }
     }
 }
@@ -101,7 +121,7 @@ pub(crate) fn watch(record: &Arc<Record>) -> io::Result<()> {
 /// Watches a child at once, if it is pending: a task waits for it.
 pub(crate) fn hurry(record: &Arc<Record>) -> io::Result<()> {
     with(|watcher| match watcher.take_pending(record) {
-        Some(record) => watcher.begin(Watched::Child(record)),
+        Some(record) => watcher.begin(Watched::Child(record)).map(drop),
         None => Ok(()),
     })
 }
@@ -114,7 +134,7 @@ pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
         }
         let token = watcher.watched.iter().find_map(|(token, watched)| match watched {
             Watched::Child(other) => Arc::ptr_eq(other, record).then_some(*token),
-            Watched::Stray(_) => None,
+            Watched::Stray(_) | Watched::Service(_) => None,
         });
         match token.and_then(|token| watcher.watched.remove(&token)) {
             Some(_) => watcher.poller.remove(record.sentinel()),
@@ -125,7 +145,56 @@ pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
 
 /// Watches processes that nobody joins.
 pub(crate) fn watch_strays(strays: Vec<Handle>) -> io::Result<()> {
-    strays.into_iter().try_for_each(|stray| with(|watcher| watcher.begin(Watched::Stray(Arc::new(stray)))))
+    strays
+        .into_iter()
+        .try_for_each(|stray| with(|watcher| watcher.begin(Watched::Stray(Arc::new(stray))).map(drop)))
+}
+
+/// Offers a service of this process, which a copy of it does not offer: `make` makes it while nothing can be copied, and nobody
+/// but the watcher holds it.
+pub(crate) fn offer<S: Service + 'static>(make: impl FnOnce() -> io::Result<S>) -> io::Result<Offer> {
+    exit::prepare_copies();
+    ensure()?;
+    let _no_fork_meanwhile = fork::enter();
+    let service = Arc::new(make()?);
+    match lock().as_mut() {
+        Some(watcher) => {
+            let token = watcher.begin(Watched::Service(service))?;
+            Ok(Offer { token, owner: std::process::id() })
+        }
+        None => Err(io::Error::other("this process was copied while it made the watcher")),
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        if self.owner != std::process::id() {
+            return;
+        }
+        let _closing_it_removes_it_as_well = with(|watcher| match watcher.watched.remove(&self.token) {
+            Some(service) => watcher.poller.remove(service.sentinel()),
+            None => Ok(()),
+        });
+    }
+}
+
+/// Lets a service answer, and watches on. All of it in one section, so that no copy of this process comes to hold the service.
+fn serve(token: u64) {
+    let _no_fork_meanwhile = fork::enter();
+    let service = lock().as_ref().and_then(|watcher| match watcher.watched.get(&token) {
+        Some(Watched::Service(service)) => Some(Arc::clone(service)),
+        _ => None,
+    });
+    let Some(service) = service else { return };
+    service.serve();
+    let again = with(|watcher| {
+        if !watcher.watched.contains_key(&token) {
+            return Ok(()); // withdrawn meanwhile
+        }
+        watcher.poller.remove(service.sentinel())?;
+        watcher.poller.add(service.sentinel(), token)
+    });
+    debug_assert!(again.is_ok(), "the poller lost a service: {again:?}");
 }
 
 impl Watcher {
@@ -134,12 +203,12 @@ impl Watcher {
         Some(self.pending.swap_remove(index))
     }
 
-    fn begin(&mut self, watched: Watched) -> io::Result<()> {
+    fn begin(&mut self, watched: Watched) -> io::Result<u64> {
         let token = self.next;
         self.next += 1;
         self.poller.add(watched.sentinel(), token)?;
         self.watched.insert(token, watched);
-        Ok(())
+        Ok(token)
     }
 
     /// Begins to watch what is pending, if it is due.
@@ -160,7 +229,7 @@ impl Watcher {
     fn booting(&self) -> impl Iterator<Item = &Arc<Record>> {
         let watched = self.watched.values().filter_map(|watched| match watched {
             Watched::Child(record) => Some(record),
-            Watched::Stray(_) => None,
+            Watched::Stray(_) | Watched::Service(_) => None,
         });
         watched.chain(&self.pending).filter(|record| record.boot_deadline().is_some())
     }
@@ -173,6 +242,7 @@ fn run(poller: &Poller) {
         // Whatever the kernel lacks at the moment, this thread goes on.
         if let Ok(tokens) = poller.wait(deadline) {
             take(&tokens).iter().for_each(conclude);
+            tokens.into_iter().for_each(serve);
         }
         deadline = next_deadline();
     }
@@ -181,6 +251,8 @@ fn run(poller: &Poller) {
 /// Takes what ended out of the table.
 fn take(tokens: &[u64]) -> Vec<Watched> {
     let taken = with(|watcher| {
+        let ended = |token: &&u64| !matches!(watcher.watched.get(token), Some(Watched::Service(_)) | None);
+        let tokens: Vec<u64> = tokens.iter().filter(ended).copied().collect();
         let taken: Vec<Watched> = tokens.iter().filter_map(|token| watcher.watched.remove(token)).collect();
         for watched in &taken {
             let _reported_once_and_not_again = watcher.poller.remove(watched.sentinel());
@@ -204,6 +276,7 @@ fn conclude(watched: &Watched) {
         Watched::Stray(handle) => {
             let _taken_by_somebody_else = handle.try_reap();
         }
+        Watched::Service(_) => {} // never taken: it stays
     }
 }
 

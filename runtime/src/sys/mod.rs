@@ -10,6 +10,9 @@
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
 //! | [`memory`] | memory that processes share |
 //! | [`clock`] | the time, read often and not exact |
+//! | [`seal`] | what can no longer be done to it |
+//! | [`available`] | how much there is |
+//! | [`rendezvous`] | an object under a name |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`owner`] | which process something in shared memory belongs to |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
@@ -68,8 +71,8 @@ pub(crate) use no_zygote as zygote;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
-    Borrowed, Object, above_standard, ambient, blob, borrow, channel, clock, exec, fork, futex, image,
-    lifeline, memory, owner, poller, process, robust, runtime, tree,
+    Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
+    image, lifeline, memory, owner, poller, process, rendezvous, robust, runtime, seal, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -1,5 +1,7 @@
 //! What can lie in memory that processes share.
 
+use std::marker::PhantomData;
+use std::num::{Saturating, Wrapping};
 use std::sync::atomic::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicIsize, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64, AtomicUsize,
@@ -64,3 +66,11 @@ macro_rules! shared_layout {
 }
 
 pub(crate) use shared_layout;
+// SAFETY: laid out as the number within, which the standard library guarantees.
+unsafe impl<T: Shareable> Shareable for Wrapping<T> {}
+
+// SAFETY: as above.
+unsafe impl<T: Shareable> Shareable for Saturating<T> {}
+
+// SAFETY: without bytes.
+unsafe impl<T: ?Sized + Send + Sync + 'static> Shareable for PhantomData<T> {}

@@ -1,12 +1,19 @@
 //! Bytes that are not copied more often than they must.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::parcel;
+use crate::sys::memory::{self, Mapping};
+use crate::sys::seal::{self, Seal};
+use crate::sys::{Object, borrow};
 
 /// From this length on a buffer travels beside the value that holds it.
 pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
@@ -16,6 +23,9 @@ pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
 /// A `Vec<u8>` in a value is encoded byte by byte, about 2 ms per MiB. These bytes are copied once on their way, as a
 /// block, and what arrives is read where it lies. A field can also stay a `Vec<u8>`, with
 /// `#[serde(with = "offspring::bytes")]` on it, for one copy more.
+///
+/// Those of a [frozen](crate::shm::SharedMemory::freeze) shared memory are not copied at all: every process that receives
+/// them reads the same memory.
 ///
 /// Clones are cheap and share the memory. It is made from a `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
 ///
@@ -30,17 +40,54 @@ pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bytes(bytes::Bytes);
+#[derive(Clone, Default)]
+pub struct Bytes {
+    bytes: bytes::Bytes,
+    /// The memory that they are part of, if that can travel in their place.
+    sealed: Option<Arc<Sealed>>,
+}
+
+/// Memory that nobody can write any more.
+#[derive(Debug)]
+struct Sealed {
+    object: Object,
+    mapping: Mapping,
+}
+
+/// What a `bytes::Bytes` holds on to.
+struct Owner(Arc<Sealed>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.mapping.as_ref()
+    }
+}
 
 impl Bytes {
+    /// All of a memory file that nobody can write any more.
+    pub(crate) fn sealed(object: Object) -> io::Result<Self> {
+        if !seal::is_sealed(&object, Seal::Writing)? {
+            let why = "shared memory is not frozen: its bytes could change";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let length = usize::try_from(memory::length(&object)?).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mapping = Mapping::read_only(&object, length)?;
+        let sealed = Arc::new(Sealed { object, mapping });
+        Ok(Self { bytes: bytes::Bytes::from_owner(Owner(Arc::clone(&sealed))), sealed: Some(sealed) })
+    }
+
+    /// Where these bytes begin in the memory that they are part of.
+    fn offset_in(&self, sealed: &Sealed) -> usize {
+        self.bytes.as_ptr() as usize - sealed.mapping.as_ref().as_ptr() as usize
+    }
+
     /// Part of these bytes, without a copy.
     ///
     /// # Panics
     /// When the range is not within the bytes.
     #[must_use]
     pub fn slice(&self, range: impl std::ops::RangeBounds<usize>) -> Self {
-        Self(self.0.slice(range))
+        Self { bytes: self.bytes.slice(range), sealed: self.sealed.clone() }
     }
 }
 
@@ -48,7 +95,7 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -64,33 +111,59 @@ impl fmt::Debug for Bytes {
     }
 }
 
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Bytes {}
+
+impl PartialOrd for Bytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
+
+impl Hash for Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        bytes::Bytes::from(bytes).into()
     }
 }
 
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
-        Self(bytes::Bytes::copy_from_slice(bytes))
+        bytes::Bytes::copy_from_slice(bytes).into()
     }
 }
 
 impl From<bytes::Bytes> for Bytes {
     fn from(bytes: bytes::Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, sealed: None }
     }
 }
 
 impl From<Bytes> for bytes::Bytes {
     fn from(bytes: Bytes) -> Self {
-        bytes.0
+        bytes.bytes
     }
 }
 
 impl From<Bytes> for Vec<u8> {
     fn from(bytes: Bytes) -> Self {
-        bytes.0.into()
+        bytes.bytes.into()
     }
 }
 
@@ -99,6 +172,8 @@ impl From<Bytes> for Vec<u8> {
 enum Place {
     Here,
     Beside(u32),
+    /// In the memory beside the value: its number, where they begin, how many they are.
+    Within(u32, u64, u64),
 }
 
 impl Serialize for Bytes {
@@ -109,8 +184,13 @@ impl Serialize for Bytes {
         if self.len() < OUT_OF_LINE {
             return (Place::Here, Plain(self)).serialize(serializer);
         }
-        let number = parcel::load_buffer(&self.0).unwrap_or_else(|| Err("no parcel".into()));
-        let place = Place::Beside(number.map_err(ser::Error::custom)?);
+        if let Some(sealed) = &self.sealed {
+            let number = parcel::load_object(borrow(&sealed.object)).map_err(parcel::unwritable)?;
+            let place = Place::Within(number, self.offset_in(sealed) as u64, self.len() as u64);
+            return (place, Plain(&[])).serialize(serializer);
+        }
+        let number = parcel::load_buffer(&self.bytes).unwrap_or_else(|| Err("no parcel".into()));
+        let place = Place::Beside(number.map_err(parcel::unwritable)?);
         (place, Plain(&[])).serialize(serializer)
     }
 }
@@ -123,7 +203,18 @@ impl<'de> Deserialize<'de> for Bytes {
         let (place, here) = <(Place, Owned)>::deserialize(deserializer)?;
         match place {
             Place::Here => Ok(Self::from(here.0)),
-            Place::Beside(number) => parcel::unload_buffer(number).map(Self).map_err(de::Error::custom),
+            Place::Beside(number) => {
+                parcel::unload_buffer(number).map(Self::from).map_err(parcel::unreadable)
+            }
+            Place::Within(number, offset, length) => {
+                let object = parcel::unload_object(number).map_err(parcel::unreadable)?;
+                let all = Self::sealed(object).map_err(parcel::unreadable)?;
+                let end = offset.checked_add(length).and_then(|end| usize::try_from(end).ok());
+                match (usize::try_from(offset), end) {
+                    (Ok(start), Some(end)) if end <= all.len() => Ok(all.slice(start..end)),
+                    _ => Err(parcel::unreadable("bytes outside of their memory")),
+                }
+            }
         }
     }
 }

@@ -10,9 +10,10 @@
 //! that the bytes repeat, or that nothing has, is an error of the value; what nobody takes is closed.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, de, ser};
 
 use super::codec::{Codec, CodecError, Wire};
 use crate::sys::{Borrowed, Object};
@@ -67,7 +68,7 @@ struct Hook<T> {
     /// Whether there is something, or was: most values have nothing beside them, and pay for a look at this only.
     used: Cell<bool>,
     content: RefCell<T>,
-    /// Why an object or a buffer could not be put or taken: the format says only that something could not.
+    /// Why a part of the value could not be written or read: the format keeps no text of its errors.
     refusal: RefCell<Option<String>>,
 }
 
@@ -100,16 +101,18 @@ impl<T: Default> Hook<T> {
         Hanging { hook: self, outer }
     }
 
-    /// Does something with what hangs here, if something does, and notes down why it could not be done.
-    fn with<R>(&self, action: impl FnOnce(&mut T) -> Result<R, String>) -> Option<Result<R, String>> {
+    /// Does something with what hangs here, if something does.
+    fn with<R>(&self, action: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.active.get().then(|| {
             self.used.set(true);
-            let result = action(&mut self.content.borrow_mut());
-            if let Err(why) = &result {
-                self.refusal.replace(Some(why.clone()));
-            }
-            result
+            action(&mut self.content.borrow_mut())
         })
+    }
+
+    /// Notes down why a part of the value is refused.
+    fn refuse(&self, why: &str) {
+        self.used.set(true);
+        self.refusal.replace(Some(why.to_owned()));
     }
 
     /// An error with what was noted down.
@@ -172,6 +175,20 @@ pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: &mut Beside) -> 
     UNLOADING.try_with(unpack).map_err(|_| ending())?
 }
 
+/// The error of a part of a value that cannot be written: it is said also where the serialiser's own error has no text.
+pub(crate) fn unwritable<E: ser::Error>(why: impl Display) -> E {
+    let why = why.to_string();
+    let _thread_is_ending = LOADING.try_with(|hook| hook.refuse(&why));
+    E::custom(why)
+}
+
+/// The error of a part of a value that cannot be read, as above.
+pub(crate) fn unreadable<E: de::Error>(why: impl Display) -> E {
+    let why = why.to_string();
+    let _thread_is_ending = UNLOADING.try_with(|hook| hook.refuse(&why));
+    E::custom(why)
+}
+
 /// Puts an object beside the bytes that are being written: its number.
 pub(super) fn load_object(object: Borrowed<'_>) -> Result<u32, String> {
     let duplicate =
@@ -186,7 +203,7 @@ pub(super) fn load_buffer(buffer: &bytes::Bytes) -> Option<Result<u32, String>> 
     load(|beside| number(&mut beside.buffers, buffer.clone()))
 }
 
-fn load<R>(action: impl FnOnce(&mut Beside) -> Result<R, String>) -> Option<Result<R, String>> {
+fn load<R>(action: impl FnOnce(&mut Beside) -> R) -> Option<R> {
     LOADING.try_with(|hook| hook.with(action)).ok().flatten()
 }
 

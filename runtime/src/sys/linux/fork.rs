@@ -4,7 +4,7 @@ use std::io;
 
 use super::process::{Handle, end_by_number, threads};
 pub use crate::sys::unix::fork::{Fork, fork, waitpid};
-pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, on_fork_in_child};
+pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, generation, on_fork_in_child};
 
 /// A fork for the start method of that name: refused unless the calling thread is the only one, save `ours` threads
 /// of this library, which hold no lock outside of the gate.

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::{Object, above_standard};
 use crate::sys::Shareable;
@@ -87,42 +87,68 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps part of a file for reading and writing; the offset is a multiple of the page size.
     pub(crate) fn new(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
-        Self::map(object, offset, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        Self::map(object, offset, length, protection, MapFlags::MAP_SHARED)
     }
 
-    /// Maps a file for reading, from its beginning.
+    /// Maps a file that nobody can write any more, from its beginning.
     pub(crate) fn read_only(object: &Object, length: usize) -> io::Result<Self> {
-        Self::map(object, 0, length, ProtFlags::PROT_READ)
+        // Shared it would be as well, and the pages are the same; but before Linux 6.7 a descriptor that could write,
+        // were the file not sealed, cannot be mapped so.
+        Self::map(object, 0, length, ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE)
     }
 
-    fn map(object: &Object, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Self> {
+    /// Maps part of a file for reading while others write it. With a descriptor that can only read, this does not count as a
+    /// mapping that could write.
+    pub(crate) fn view(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
+        Self::map(object, offset, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED)
+    }
+
+    fn map(
+        object: &Object,
+        offset: u64,
+        length: usize,
+        protection: ProtFlags,
+        kind: MapFlags,
+    ) -> io::Result<Self> {
         // An empty mapping is refused by the kernel: one page stands for it.
         let mapped = NonZeroUsize::new(length).unwrap_or(NonZeroUsize::MIN);
         let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
-        let start = unsafe { mmap(None, mapped, protection, MapFlags::MAP_SHARED, object, offset) }?;
+        let start = unsafe { mmap(None, mapped, protection, kind, object, offset) }?;
         Ok(Self { start: start.cast(), length })
-    }
-
-    /// Maps part of a file for reading.
-    pub(crate) fn view(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
-        Self::map(object, offset, length, ProtFlags::PROT_READ)
-    }
-
-    /// Enters the pages of the first bytes into the page table at once. Kernels before 5.14 do it page by page when they are
-    /// touched.
-    pub(crate) fn populate(&self, length: usize, purpose: Populate) {
-        let advice = match purpose {
-            Populate::ToRead => libc::MADV_POPULATE_READ,
-            Populate::ToWrite => libc::MADV_POPULATE_WRITE,
-        };
-        // SAFETY: within the mapping; to populate changes nothing that can be seen.
-        let _only_slower =
-            unsafe { libc::madvise(self.start.as_ptr().cast(), length.min(self.length), advice) };
     }
 
     pub(crate) fn len(&self) -> usize {
         self.length
+    }
+
+    /// Asks for huge pages where memory of this mapping is yet to be taken. A hint: the system may have none to give.
+    pub(crate) fn prefer_huge_pages(&self) {
+        let advice = MmapAdvise::MADV_HUGEPAGE;
+        // SAFETY: advice on a range that is ours changes nothing of what is in it.
+        let _a_kernel_without_them_refuses = unsafe { madvise(self.start.cast(), self.length, advice) };
+    }
+
+    /// Touches the pages of a range at once: they are in the page table then, and what is written has its memory, or there is an error, where the first write would be a SIGBUS.
+    /// `Unsupported` before Linux 5.14. The offset is a multiple of the page size.
+    pub(crate) fn populate(&self, offset: usize, length: usize, purpose: Populate) -> io::Result<()> {
+        let advice = match purpose {
+            Populate::ToRead => libc::MADV_POPULATE_READ,
+            Populate::ToWrite => libc::MADV_POPULATE_WRITE,
+        };
+        let place = self.place(offset, length);
+        loop {
+            // SAFETY: the range is ours; its pages are touched and not changed.
+            if unsafe { libc::madvise(place.as_ptr().cast(), length, advice) } == 0 {
+                return Ok(());
+            }
+            match nix::errno::Errno::last() {
+                nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN => {}
+                nix::errno::Errno::EINVAL => return Err(io::ErrorKind::Unsupported.into()),
+                errno => return Err(errno.into()),
+            }
+        }
     }
 
     /// What lies at an offset, as the type that the other processes know it to be.
@@ -136,6 +162,36 @@ impl Mapping {
         let place = unsafe { self.start.add(offset) }.cast::<T>();
         // SAFETY: mapped until drop, aligned (mappings begin at a page), and of a type whose bytes any process may have written.
         unsafe { place.as_ref() }
+    }
+
+    /// Values that lie side by side from an offset on, as [`at`](Self::at) has one.
+    ///
+    /// # Panics
+    /// When they do not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn slice<T: Shareable>(&self, offset: usize, count: usize) -> &[T] {
+        let length = size_of::<T>().checked_mul(count).expect("shared values lie outside their memory");
+        assert!(offset % align_of::<T>() == 0, "shared values are not aligned");
+        let place = self.place(offset, length).cast::<T>();
+        // SAFETY: as many as lie within the mapping, which is there until drop, and aligned; of a type whose bytes any process may
+        // have written.
+        unsafe { std::slice::from_raw_parts(place.as_ptr(), count) }
+    }
+
+    /// Puts a value at an offset of a mapping that nobody else has yet.
+    ///
+    /// # Panics
+    /// When it does not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn put<T: Shareable>(&mut self, offset: usize, value: T) {
+        assert!(offset % align_of::<T>() == 0, "a shared value is not aligned");
+        let place = self.place(offset, size_of::<T>()).cast::<T>();
+        // SAFETY: valid for writing, within the mapping and aligned.
+        unsafe { place.write(value) };
+    }
+
+    /// All bytes of a mapping that nobody else has yet.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped until drop; borrowed like the mapping, of a file that no other mapping shows.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 
     /// Writes bytes at an offset. Nobody reads them meanwhile: they are published by other means afterwards.
@@ -157,10 +213,9 @@ impl Mapping {
         let place = self.place(offset, length);
         into.reserve(length);
         let end = into.len();
-        // SAFETY: reserved, so within the buffer.
-        let behind = unsafe { into.as_mut_ptr().add(end) };
+        let spare = into.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: reserved, and valid for reading in the mapping.
-        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), behind, length) };
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), spare, length) };
         // SAFETY: just written.
         unsafe { into.set_len(end + length) };
     }

@@ -1,6 +1,7 @@
 //! The Linux back end.
 
 pub(crate) mod ambient;
+pub(crate) mod available;
 pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod clock;
@@ -14,6 +15,8 @@ pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod procfs;
+pub(crate) mod rendezvous;
+pub(crate) mod seal;
 pub(crate) mod tree;
 pub(crate) mod zygote;
 

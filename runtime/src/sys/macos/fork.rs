@@ -5,7 +5,7 @@ use std::io;
 
 use super::process::Handle;
 pub use crate::sys::unix::fork::{Fork, fork, waitpid};
-pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, on_fork_in_child};
+pub(crate) use crate::sys::unix::fork::{SUPPORTED, enter, generation, on_fork_in_child};
 use crate::sys::unsupported::unsupported;
 
 /// A fork for the start method of that name: refused unless the calling thread is the only one, save `ours` threads

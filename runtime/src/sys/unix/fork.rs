@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::errno::Errno;
@@ -67,6 +68,14 @@ pub fn waitpid(pid: u32, block: bool) -> io::Result<Option<ExitStatus>> {
 /// held by a thread that the copy does not have.
 static GATE: RwLock<()> = RwLock::new(());
 
+/// How often this process was copied, counted on as the copies' own.
+static COPIES: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another after each fork, in the process and in its copy.
+pub(crate) fn generation() -> u64 {
+    COPIES.load(Ordering::Relaxed)
+}
+
 /// What the copy does first: forgets the children of the original.
 static FORGET: OnceLock<fn()> = OnceLock::new();
 
@@ -112,10 +121,12 @@ unsafe extern "C" fn close_gate() {
 }
 
 unsafe extern "C" fn open_gate() {
+    COPIES.fetch_add(1, Ordering::Relaxed);
     let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
 }
 
 unsafe extern "C" fn open_gate_in_copy() {
+    COPIES.fetch_add(1, Ordering::Relaxed);
     let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
     if let Some(forget) = FORGET.get() {
         forget();
