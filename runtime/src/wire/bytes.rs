@@ -17,7 +17,8 @@ pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
 /// block, and what arrives is read where it lies. A field can also stay a `Vec<u8>`, with
 /// `#[serde(with = "offspring::bytes")]` on it, for one copy more.
 ///
-/// Clones are cheap and share the memory. It is made from a `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
+/// Clones and [slices](Self::slice) are cheap and share the memory. What arrived together in one large value lies in one
+/// piece, which is given back with the last of its parts. Other formats than this crate's see plain bytes. It is made from a `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
 ///
 /// ```
 /// use offspring::Bytes;
