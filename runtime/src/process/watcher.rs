@@ -40,7 +40,7 @@ pub(crate) trait Service: std::fmt::Debug + Send + Sync {
     /// What becomes ready when somebody asks.
     fn sentinel(&self) -> poller::Sentinel<'_>;
 
-    /// Answers all who ask. It waits for nobody, and calls no code of the user's.
+    /// Answers who asks: some, if many do, for nobody can start a child meanwhile. It waits for nobody, and calls no code of the user's.
     fn serve(&self);
 }
 
@@ -178,19 +178,12 @@ impl Drop for Offer {
     }
 }
 
-/// Lets a service answer, and watches on. All of it in one section, so that no copy of this process comes to hold the service.
+/// Lets a service answer, and watches on. All of it under the lock, so that a service that was withdrawn answers no more, and no
+/// copy of this process comes to hold it.
 fn serve(token: u64) {
-    let _no_fork_meanwhile = fork::enter();
-    let service = lock().as_ref().and_then(|watcher| match watcher.watched.get(&token) {
-        Some(Watched::Service(service)) => Some(Arc::clone(service)),
-        _ => None,
-    });
-    let Some(service) = service else { return };
-    service.serve();
     let again = with(|watcher| {
-        if !watcher.watched.contains_key(&token) {
-            return Ok(()); // withdrawn meanwhile
-        }
+        let Some(Watched::Service(service)) = watcher.watched.get(&token) else { return Ok(()) };
+        service.serve();
         watcher.poller.remove(service.sentinel())?;
         watcher.poller.add(service.sentinel(), token)
     });

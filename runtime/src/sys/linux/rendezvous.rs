@@ -22,6 +22,9 @@ use crate::sys::unix::message;
 /// The longest name, in bytes: what an address has room for.
 pub(crate) const MAX_NAME: usize = 64;
 
+/// How many askers are answered before others are looked after.
+const AT_ONCE: usize = 64;
+
 /// A name that is held.
 #[derive(Debug)]
 pub(crate) struct Host(OwnedFd);
@@ -50,9 +53,9 @@ impl Host {
         self.0.as_fd()
     }
 
-    /// Gives a duplicate of the object to all who ask. Waits for nobody.
+    /// Gives a duplicate of the object to those who ask, at most [`AT_ONCE`]. Waits for nobody.
     pub(crate) fn serve(&self, object: Borrowed<'_>) -> io::Result<()> {
-        loop {
+        for _ in 0..AT_ONCE {
             let asker = match accept4(self.0.as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
                 // SAFETY: the kernel just made it for us.
                 Ok(raw) => above_standard(unsafe { OwnedFd::from_raw_fd(raw) })?,
@@ -64,6 +67,7 @@ impl Host {
                 let _gave_up_asking = message::send(asker.as_fd(), &[&[1]], &[object]);
             }
         }
+        Ok(())
     }
 }
 
