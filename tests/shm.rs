@@ -685,6 +685,41 @@ fn many_processes_attach_to_one_name_at_once() {
     assert_eq!(memory.atomics::<AtomicU64>(0, 1).unwrap()[0].load(Relaxed), 400);
 }
 
+/// Makes a named memory, and uses up all descriptors until it is told to let go.
+fn starved_maker(name: String, mut link: Attachment<UnixStream>) {
+    let memory = SharedMemory::builder().name(&name).create(100).unwrap();
+    system::limit(libc::RLIMIT_NOFILE, 64);
+    let hoard: Vec<_> = std::iter::from_fn(|| link.try_clone().ok()).collect();
+    assert!(!hoard.is_empty());
+    for _ in 0..2 {
+        link.write_all(b"!").unwrap();
+        link.read_exact(&mut [0]).unwrap();
+    }
+    drop(hoard);
+    link.write_all(b"!").unwrap();
+    link.read_exact(&mut [0]).unwrap();
+    drop(memory);
+}
+
+#[offspring::test]
+fn a_maker_without_descriptors_turns_askers_away_until_it_has_some() {
+    let _dog = watchdog();
+    let name = unique("starved");
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let maker = spawn(starved_maker, (name.clone(), Attachment::new(theirs))).unwrap();
+    for _ in 0..2 {
+        ours.read_exact(&mut [0]).unwrap();
+        for _ in 0..5 {
+            assert_eq!(SharedMemory::open(&name).unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        ours.write_all(b"!").unwrap();
+    }
+    ours.read_exact(&mut [0]).unwrap();
+    assert_eq!(SharedMemory::open(&name).unwrap().len(), 100);
+    ours.write_all(b"!").unwrap();
+    maker.join().unwrap();
+}
+
 #[offspring::test]
 fn a_copy_of_the_maker_does_not_keep_the_name() {
     #![allow(unsafe_code)]
