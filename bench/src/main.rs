@@ -4,12 +4,15 @@
 //! that drivers start by executing the program again.
 
 mod facts;
+mod failures;
 mod figure;
+mod forked;
 mod link;
 mod options;
 mod procfs;
 mod start;
 mod summary;
+mod tables;
 mod units;
 
 use std::process::ExitCode;
@@ -36,7 +39,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["idle"] => idle::sleep_as_long_as_the_parent(),
-        ["driver", contestant, mib] => driver::main(contestant, mib),
+        ["driver", "start", contestant, mib] => driver::main(contestant, mib),
         ["guard", library] => guard::main(library),
         ["start", ref options @ ..] => Options::parse(options).and_then(|options| start::main(&options)),
         _ => {
