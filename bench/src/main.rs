@@ -3,16 +3,21 @@
 //! This one program is the conductor, which is what a user calls, and everybody it needs: drivers, and the children
 //! that drivers start by executing the program again.
 
+mod channels;
+mod cpu;
 mod facts;
 mod failures;
 mod figure;
 mod forked;
 mod link;
+mod memory;
 mod options;
 mod procfs;
 mod start;
+mod suite;
 mod summary;
 mod tables;
+mod targets;
 mod units;
 
 use std::process::ExitCode;
@@ -40,8 +45,12 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["idle"] => idle::sleep_as_long_as_the_parent(),
         ["driver", "start", contestant, mib] => driver::main(contestant, mib),
+        ["driver", "channels", contestant, placement] => channels::driver::main(contestant, placement),
         ["guard", library] => guard::main(library),
         ["start", ref options @ ..] => Options::parse(options).and_then(|options| start::main(&options)),
+        ["channels", ref options @ ..] => {
+            Options::parse(options).and_then(|options| channels::main(&options))
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
