@@ -26,7 +26,8 @@ class Pipe:
         self.send, self.receive = connection.send_bytes, connection.recv_bytes
 
     @staticmethod
-    def pair():
+    def pair(size):
+        del size
         return map(Pipe, context.Pipe())
 
 
@@ -37,8 +38,10 @@ class Queue:
         self.send, self.receive = to.put, back.get
 
     @staticmethod
-    def pair():
-        there, back = context.Queue(), context.Queue()
+    def pair(size):
+        # `put` returns at once: without a bound, large messages would pile up in the sender.
+        most = 0 if size <= 4096 else 64 if size <= 65536 else 2
+        there, back = context.Queue(most), context.Queue(most)
         return Queue(there, back), Queue(back, there)
 
 
@@ -53,12 +56,14 @@ def attend(end, size):
 class Link:
     """The end of the driver, and a peer that is there."""
 
-    def __init__(self, transport, size, least):
-        self.end, theirs = transport.pair()
+    def __init__(self, transport, cpus, size, least):
+        self.end, theirs = transport.pair(size)
         self.size = size
         self.messages = {signal: signal + bytes(size - 1) for signal in (ECHO, SWALLOW, ACKNOWLEDGE, STOP)}
         self.peer = context.Process(target=attend, args=(theirs, size))
+        pin(cpus[1])
         self.peer.start()
+        pin(cpus[0])
         self.round_trips(10, least)
         self.one_way(10, least)
 
@@ -148,15 +153,23 @@ def crowd(millis):
     return {"Flow": {"count": totals[0][0], "ns": ns}}
 
 
+def pin(cpu):
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
+
+
 def main():
     transport, placement = {"pipe": Pipe, "queue": Queue}[sys.argv[1]], sys.argv[2]
-    if placement == "pinned":
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    allowed = os.sched_getaffinity(0)
+    first, last = min(allowed), max(allowed)
+    # Where this process and the peer are.
+    cpus = {"free": (None, None), "apart": (first, last), "pinned": (last, last)}[placement]
+    pin(cpus[1])
     link = None
 
     def open_link(size, least):
         nonlocal link
-        link = Link(transport, size, least)
+        link = Link(transport, cpus, size, least)
         return {"Done": {}}
 
     def close_link():

@@ -5,18 +5,19 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
-/// Confines this process, and those that it will start, to one of its CPUs.
-pub(crate) fn pin_to_one() -> Result<()> {
+/// The first and the last of the CPUs that this process may run on.
+pub(crate) fn first_and_last() -> Result<(usize, usize)> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
-    let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-    let mut one = CpuSet::new();
-    one.set(last.context("no CPU is allowed")?)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
+    let mut numbers = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    let first = numbers.next().context("no CPU is allowed")?;
+    Ok((first, numbers.next_back().unwrap_or(first)))
 }
 
-/// Whether this process may run on more than one CPU, so that a peer can run while it spins.
-pub(crate) fn has_several() -> bool {
-    std::thread::available_parallelism().is_ok_and(|count| count.get() > 1)
+/// Confines this thread, and threads and processes that it will start, to a CPU.
+pub(crate) fn pin(cpu: usize) -> Result<()> {
+    let mut one = CpuSet::new();
+    one.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
 }
 
 /// Nanoseconds of a clock that all processes share.

@@ -10,12 +10,12 @@ use crate::units::number;
 /// All tables, as Markdown.
 pub(crate) fn markdown(results: &Results) -> String {
     let mut parts = vec![Some(head(results)), targets::table(&targets(results))];
-    for placement in Placement::ALL {
+    for placement in Placement::MAIN {
         parts.push(round_trips(results, placement));
         parts.push(messages(results, placement));
         parts.push(bytes(results, placement));
     }
-    parts.extend([crowds(results), idle(results), spread(results), tables::failures(&results.failures)]);
+    parts.extend([placements(results), crowds(results), idle(results), tables::failures(&results.failures)]);
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n") + "\n"
 }
 
@@ -129,7 +129,7 @@ fn crowds(results: &Results) -> Option<String> {
     let millions = |id: &str, placement| results.crowd(id, placement).map(|ns| 1e3 / ns);
     let row = |who: &Contestant| {
         let mut row = vec![name(who)];
-        for placement in Placement::ALL {
+        for placement in Placement::MAIN {
             let value = millions(who.id, placement);
             row.extend([cell(value), ratio(value, millions("python-queue", placement))]);
         }
@@ -161,25 +161,36 @@ fn idle(results: &Results) -> Option<String> {
     )
 }
 
-/// Where round trips are uncertain.
-fn spread(results: &Results) -> Option<String> {
+/// What waking costs, and where round trips are uncertain.
+fn placements(results: &Results) -> Option<String> {
     let row = |who: &Contestant| {
-        let range = |placement, bytes| {
-            let range = results.round_trips(who.id, placement, bytes)?;
-            Some(range.map(|ns| number(ns / 1e3)).join("–"))
+        let told = |placement, bytes| {
+            let round_trip = results.round_trip(who.id, placement, bytes)?;
+            let [low, high] = results.round_trips(who.id, placement, bytes)?.map(|ns| number(ns / 1e3));
+            Some(format!("{} ({low}–{high})", number(round_trip / 1e3)))
         };
-        let cells = Placement::ALL.map(|placement| [8, 1 << 20].map(|bytes| range(placement, bytes)));
-        let cells: Vec<_> = cells.into_iter().flatten().collect();
+        let cells = [8, 1 << 20].map(|bytes| Placement::ALL.map(|placement| told(placement, bytes)));
+        let cells = cells.as_flattened();
         cells.iter().any(Option::is_some).then(|| {
-            let told = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
-            std::iter::once(name(who)).chain(told).collect()
+            let cells = cells.iter().map(|cell| cell.clone().unwrap_or_else(|| "–".into()));
+            std::iter::once(name(who)).chain(cells).collect()
         })
     };
     let rows: Vec<Vec<String>> = ALL.iter().filter_map(row).collect();
     section(
-        "How far the rounds lie apart: round trips (µs)",
-        "The lowest and the highest of the rounds' medians.",
-        &["", "8 B, free", "1 MiB, free", "8 B, on one CPU", "1 MiB, on one CPU"],
+        "Round trips by placement (µs)",
+        "The median, and the lowest and the highest of the rounds' medians. On two CPUs, each process is confined to one \
+         of its own: whoever sleeps is woken across CPUs, and whoever goes by the CPUs that it may use sleeps. Placed \
+         freely, the kernel may put both on one CPU, and then the range is wide.",
+        &[
+            "",
+            "8 B, freely",
+            "8 B, two CPUs",
+            "8 B, one CPU",
+            "1 MiB, freely",
+            "1 MiB, two CPUs",
+            "1 MiB, one CPU",
+        ],
         &rows,
     )
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::contestant::{ALL, Contestant, HUGE, Kind, Placement, SIZES};
 use super::protocol::{Answer, Batch, Request};
 use super::results::{Cell, Crowd, Idle, Results};
+use crate::cpu;
 use crate::facts::Facts;
 use crate::failures::{Failures, note};
 use crate::link::Link;
@@ -51,15 +52,21 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
     let plan = Plan::of(options);
     let mut stage = Stage { seats: Vec::new(), failures: Failures::default() };
     let (mut cells, mut crowds, mut idle) = (Vec::new(), Vec::new(), Vec::new());
+    let (first, last) = cpu::first_and_last()?;
     for placement in Placement::ALL {
+        if placement == Placement::Apart && first == last {
+            continue; // there are no two CPUs
+        }
         note(&format!("opening the drivers, {}", placement.label()));
         stage.open(options, placement)?;
-        for size in SIZES {
+        for &size in placement.sizes() {
             note(&format!("messages of {size} bytes"));
             cells.extend(stage.messages(&plan, placement, size));
         }
-        note("two to two");
-        crowds.extend(stage.crowds(&plan, placement));
+        if Placement::MAIN.contains(&placement) {
+            note("two to two");
+            crowds.extend(stage.crowds(&plan, placement));
+        }
         if placement == Placement::Free {
             note("waiting");
             idle = stage.idle(&plan);

@@ -16,13 +16,14 @@ use iceoryx2::prelude::*;
 use super::Contender;
 use super::end::{self, End, attend};
 use crate::channels::contestant::HUGE;
-use crate::cpu;
 use crate::forked::Forked;
 
 /// Services whose subscribers poll, or do not.
 #[derive(Debug)]
 pub(crate) struct Iceoryx {
     pub(crate) polls: bool,
+    /// Whether each process has a CPU to itself.
+    pub(crate) alone: bool,
 }
 
 /// The ports of one process.
@@ -33,7 +34,7 @@ pub(crate) struct Ports {
     /// For the events; none where subscribers poll.
     bell: Option<(Notifier<ipc::Service>, Listener<ipc::Service>)>,
     /// Whether the other process can run while this one polls.
-    several: bool,
+    alone: bool,
     outbox: Vec<u8>,
     _node: Node<ipc::Service>,
 }
@@ -43,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Ports {
     /// Makes the ports and waits for those of the other process.
-    fn open(to: &str, from: &str, size: usize, polls: bool) -> Result<Self> {
+    fn open(to: &str, from: &str, size: usize, services: &Iceoryx) -> Result<Self> {
         set_log_level(LogLevel::Error);
         let node =
             NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).create::<ipc::Service>()?;
@@ -62,7 +63,7 @@ impl Ports {
         let events = |name: &str| -> Result<_> {
             Ok(node.service_builder(&name.try_into()?).event().open_or_create()?)
         };
-        let bells = if polls { None } else { Some((events(to)?, events(from)?)) };
+        let bells = if services.polls { None } else { Some((events(to)?, events(from)?)) };
         let publisher = outgoing.publisher_builder().initial_max_slice_len(size);
         let publisher =
             publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered).create()?;
@@ -81,8 +82,14 @@ impl Ports {
             ensure!(Instant::now() < deadline, "the ports of the other process do not appear");
             thread::sleep(Duration::from_micros(200));
         }
-        let several = cpu::has_several();
-        Ok(Self { publisher, subscriber, bell, several, outbox: end::message(0, size), _node: node })
+        Ok(Self {
+            publisher,
+            subscriber,
+            bell,
+            alone: services.alone,
+            outbox: end::message(0, size),
+            _node: node,
+        })
     }
 }
 
@@ -106,7 +113,7 @@ impl End for Ports {
                 Some((_, listener)) => {
                     listener.blocking_wait(|_| {})?;
                 }
-                None if self.several => std::hint::spin_loop(),
+                None if self.alone => std::hint::spin_loop(),
                 None => thread::yield_now(),
             }
         }
@@ -122,8 +129,8 @@ impl Contender for Iceoryx {
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         let name = |way: &str| format!("offspring-bench/{}/{number}/{way}", std::process::id());
         let (there, back) = (name("there"), name("back"));
-        let peer = Forked::start(|| attend(Ports::open(&back, &there, size, self.polls)?, size))?;
-        let ports = Ports::open(&there, &back, size, self.polls).context("open the ports")?;
+        let peer = Forked::start(|| attend(Ports::open(&back, &there, size, self)?, size))?;
+        let ports = Ports::open(&there, &back, size, self).context("open the ports")?;
         Ok((ports, peer))
     }
 }

@@ -41,25 +41,27 @@ pub(crate) trait Contender {
 /// The whole life of a driver. Children of offspring come here too, and turn off at its guard.
 pub(crate) fn main(contestant: &str, placement: &str) -> Result<()> {
     let contestant = Contestant::find(contestant).context("no such contestant")?;
-    if placement == Placement::Pinned.id() {
-        cpu::pin_to_one()?;
-    }
+    let placement = Placement::find(placement).context("no such placement")?;
+    let cpus = Cpus::of(placement)?;
+    let (first, last) = cpu::first_and_last()?;
+    let alone = first != last && placement != Placement::Pinned;
+    cpus.peer.map_or(Ok(()), cpu::pin)?;
     match contestant.kind {
-        Kind::Memcpy => serve(&memcpy::Memcpy),
-        Kind::Crossbeam => serve(&crossbeam::Crossbeam),
-        Kind::Ring { spins } => serve(&ring::Ring { spins }),
-        Kind::Slots => serve(&slots::Slots),
-        Kind::Socket { packets: false } => serve(&socket::Stream),
-        Kind::Socket { packets: true } => serve(&socket::Packets),
-        Kind::IpcChannel { typed: true } => serve(&ipc_channel::Typed),
-        Kind::IpcChannel { typed: false } => serve(&ipc_channel::Bytes),
-        Kind::Iceoryx { polls } => serve(&iceoryx::Iceoryx { polls }),
+        Kind::Memcpy => serve(&memcpy::Memcpy, cpus),
+        Kind::Crossbeam => serve(&crossbeam::Crossbeam, cpus),
+        Kind::Ring { spins } => serve(&ring::Ring { spins }, cpus),
+        Kind::Slots => serve(&slots::Slots { spins: alone }, cpus),
+        Kind::Socket { packets: false } => serve(&socket::Stream, cpus),
+        Kind::Socket { packets: true } => serve(&socket::Packets, cpus),
+        Kind::IpcChannel { typed: true } => serve(&ipc_channel::Typed, cpus),
+        Kind::IpcChannel { typed: false } => serve(&ipc_channel::Bytes, cpus),
+        Kind::Iceoryx { polls } => serve(&iceoryx::Iceoryx { polls, alone }, cpus),
         #[cfg(feature = "offspring-channels")]
         Kind::Offspring(what) => {
             offspring_channel::init();
             match what {
-                super::contestant::Offspring::Channel => serve(&offspring_channel::Channels),
-                super::contestant::Offspring::Pipe => serve(&offspring_channel::Pipe),
+                super::contestant::Offspring::Channel => serve(&offspring_channel::Channels, cpus),
+                super::contestant::Offspring::Pipe => serve(&offspring_channel::Pipe, cpus),
             }
         }
         #[cfg(not(feature = "offspring-channels"))]
@@ -68,14 +70,32 @@ pub(crate) fn main(contestant: &str, placement: &str) -> Result<()> {
     }
 }
 
-fn serve<C: Contender>(contender: &C) -> Result<()> {
+/// Where they are confined to.
+#[derive(Clone, Copy, Debug)]
+struct Cpus {
+    driver: Option<usize>,
+    peer: Option<usize>,
+}
+
+impl Cpus {
+    fn of(placement: Placement) -> Result<Self> {
+        let (first, last) = cpu::first_and_last()?;
+        Ok(match placement {
+            Placement::Free => Self { driver: None, peer: None },
+            Placement::Apart => Self { driver: Some(first), peer: Some(last) },
+            Placement::Pinned => Self { driver: Some(last), peer: Some(last) },
+        })
+    }
+}
+
+fn serve<C: Contender>(contender: &C, cpus: Cpus) -> Result<()> {
     let mut open: Option<Open<C>> = None;
     link::serve(|request| {
         let opened = |open| Option::context(open, "nothing is open");
         match request {
             Request::Open { size, least } => {
                 ensure!(open.is_none(), "something is open already");
-                open = Some(Open::new(contender, size, least)?);
+                open = Some(Open::new(contender, cpus, size, least)?);
                 Ok(Answer::Done {})
             }
             Request::RoundTrip(batch) => opened(open.as_mut())?.round_trips(batch),
@@ -99,8 +119,10 @@ struct Open<C: Contender> {
 
 impl<C: Contender> Open<C> {
     /// Opens one and sends so much through it that all of its memory has been touched.
-    fn new(contender: &C, size: usize, least: usize) -> Result<Self> {
-        let (end, peer) = contender.open(size)?;
+    fn new(contender: &C, cpus: Cpus, size: usize, least: usize) -> Result<Self> {
+        cpus.peer.map_or(Ok(()), cpu::pin)?;
+        let (end, peer) = contender.open(size)?; // the peer stays where this thread is now
+        cpus.driver.map_or(Ok(()), cpu::pin)?;
         let mut open = Self { end, peer, size };
         let warm_up = Batch { millis: 10, least };
         open.round_trips(warm_up)?;

@@ -9,13 +9,14 @@ use super::Contender;
 use super::end::{self, End, attend};
 use super::lane::{HEAD, Lane};
 use crate::channels::contestant::HUGE;
-use crate::cpu;
 use crate::forked::Forked;
 use crate::memory::Memory;
 
-/// Reused buffers. They spin where there is another CPU for the peer.
+/// Reused buffers whose ends spin, or do not.
 #[derive(Debug)]
-pub(crate) struct Slots;
+pub(crate) struct Slots {
+    pub(crate) spins: bool,
+}
 
 #[derive(Debug)]
 struct Side {
@@ -77,7 +78,7 @@ impl Contender for Slots {
         let ends = |to, from| Ends {
             to: half(to),
             from: half(from),
-            spins: cpu::has_several(),
+            spins: self.spins,
             count: count.into(),
             size,
             outbox: end::message(0, size),
