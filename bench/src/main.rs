@@ -10,6 +10,7 @@ mod failures;
 mod figure;
 mod forked;
 mod link;
+mod locks;
 mod memory;
 mod options;
 mod procfs;
@@ -26,12 +27,12 @@ use options::Options;
 use start::{driver, guard, idle};
 
 const USAGE: &str = "\
-usage: cargo run --release -- start [option]..
+usage: cargo run --release -- start|channels|locks [option]..
 
   --quick            under a minute, printed only
   --rounds N         rounds in place of 9
   --only ID,ID       these contestants only, printed only
-  --small-only       no parents of 1 GiB
+  --small-only       no parents of 1 GiB (start)
   --python PROGRAM   in place of python3
   --out DIRECTORY    where the results go, in place of bench/results";
 
@@ -46,8 +47,10 @@ fn main() -> ExitCode {
         ["idle"] => idle::sleep_as_long_as_the_parent(),
         ["driver", "start", contestant, mib] => driver::main(contestant, mib),
         ["driver", "channels", contestant, placement] => channels::driver::main(contestant, placement),
+        ["driver", "locks", contestant] => locks::driver::main(contestant),
         ["guard", library] => guard::main(library),
         ["start", ref options @ ..] => Options::parse(options).and_then(|options| start::main(&options)),
+        ["locks", ref options @ ..] => Options::parse(options).and_then(|options| locks::main(&options)),
         ["channels", ref options @ ..] => {
             Options::parse(options).and_then(|options| channels::main(&options))
         }

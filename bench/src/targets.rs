@@ -57,3 +57,14 @@ pub(crate) fn table(targets: &[Target]) -> Option<String> {
         &rows.collect::<Vec<_>>(),
     )
 }
+
+/// How many times the other a value is.
+pub(crate) fn quotient(value: Option<f64>, other: Option<f64>) -> Option<f64> {
+    Some(value? / other?)
+}
+
+/// Both values, ours first.
+pub(crate) fn both(ours: Option<f64>, other: Option<f64>, unit: fn(f64) -> String) -> String {
+    let told = |value: Option<f64>| value.map_or_else(|| "–".into(), unit);
+    format!("{} beside {}", told(ours), told(other))
+}

@@ -20,19 +20,14 @@ pub(crate) fn markdown(results: &Results) -> String {
 }
 
 fn head(results: &Results) -> String {
-    let missing = ALL.iter().filter(|who| !who.is_built()).map(|who| who.label).collect::<Vec<_>>();
-    let missing = if missing.is_empty() {
-        String::new()
-    } else {
-        format!("\n\nNot built, and so not measured: {}.", missing.join("; "))
-    };
     format!(
         "# Channels\n\n\
          From one process to another. Each figure is the median over {} rounds; the contestants take turns within each \
          round. Ratios count; absolute values are this machine's. `bench/README.md` says how to read this.\n\n\
-         {}{missing}\n\n![bars](channels.svg)\n",
+         {}{}\n\n![bars](channels.svg)\n",
         results.rounds,
-        list(&results.facts.lines())
+        list(&results.facts.lines()),
+        tables::not_built(ALL.iter().filter(|who| !who.is_built()).map(|who| who.label)),
     )
 }
 

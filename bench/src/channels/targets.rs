@@ -3,7 +3,7 @@
 use super::contestant::Placement::{self, Apart, Free, Pinned};
 use super::results::Results;
 use crate::targets::Limit::{AtLeast, AtMost};
-use crate::targets::Target;
+use crate::targets::{Target, both, quotient};
 use crate::units::{duration, number};
 
 const OURS: &str = "offspring";
@@ -123,13 +123,4 @@ fn share(cpu_ns: u64, millis: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "times stay far below 2^52")]
 pub(crate) fn told_idle(cpu_ns: u64, millis: u64) -> String {
     format!("{} in {}", duration(cpu_ns as f64), duration(millis as f64 * 1e6))
-}
-
-fn quotient(value: Option<f64>, other: Option<f64>) -> Option<f64> {
-    Some(value? / other?)
-}
-
-fn both(ours: Option<f64>, other: Option<f64>, unit: fn(f64) -> String) -> String {
-    let told = |value: Option<f64>| value.map_or_else(|| "–".into(), unit);
-    format!("{} beside {}", told(ours), told(other))
 }
