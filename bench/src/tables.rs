@@ -43,5 +43,5 @@ pub(crate) fn not_built(labels: impl Iterator<Item = &'static str>) -> String {
     if labels.is_empty() {
         return labels;
     }
-    format!("\n\nNot built (`--features offspring-channels`), and so not measured: {labels}.")
+    format!("\n\nNot built (see the features in `bench/Cargo.toml`), and so not measured: {labels}.")
 }

@@ -152,6 +152,10 @@ impl Contestant {
 
     /// Whether this program has been built with it.
     pub(crate) fn is_built(&self) -> bool {
-        cfg!(feature = "offspring-channels") || !self.is_ours()
+        match self.kind {
+            Kind::Offspring(Offspring::Channel) => cfg!(feature = "offspring-channels"),
+            Kind::Offspring(Offspring::Pipe) => cfg!(feature = "offspring-pipe"),
+            _ => true,
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Contestant {
 
     /// Whether this program has been built with it.
     pub(crate) fn is_built(&self) -> bool {
-        cfg!(feature = "offspring-channels") || !self.is_ours()
+        cfg!(feature = "offspring-locks") || !self.is_ours()
     }
 
     /// Whether it is measured with this.

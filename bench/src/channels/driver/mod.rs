@@ -9,6 +9,8 @@ mod lane;
 mod memcpy;
 #[cfg(feature = "offspring-channels")]
 mod offspring_channel;
+#[cfg(feature = "offspring-pipe")]
+mod offspring_pipe;
 mod ring;
 mod slots;
 mod socket;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::contestant::{Contestant, Kind, Placement};
+use super::contestant::{Contestant, Kind, Offspring, Placement};
 use super::protocol::{Answer, Batch, Request};
 use crate::summary::Rate;
 use crate::{cpu, link};
@@ -57,15 +59,17 @@ pub(crate) fn main(contestant: &str, placement: &str) -> Result<()> {
         Kind::IpcChannel { typed: false } => serve(&ipc_channel::Bytes, cpus),
         Kind::Iceoryx { polls } => serve(&iceoryx::Iceoryx { polls, alone }, cpus),
         #[cfg(feature = "offspring-channels")]
-        Kind::Offspring(what) => {
-            offspring_channel::init();
-            match what {
-                super::contestant::Offspring::Channel => serve(&offspring_channel::Channels, cpus),
-                super::contestant::Offspring::Pipe => serve(&offspring_channel::Pipe, cpus),
-            }
+        Kind::Offspring(Offspring::Channel) => {
+            offspring::init();
+            serve(&offspring_channel::Channels, cpus)
         }
-        #[cfg(not(feature = "offspring-channels"))]
-        Kind::Offspring(_) => bail!("this program was built without `--features offspring-channels`"),
+        #[cfg(feature = "offspring-pipe")]
+        Kind::Offspring(Offspring::Pipe) => {
+            offspring::init();
+            serve(&offspring_pipe::Pipe, cpus)
+        }
+        #[cfg(not(feature = "offspring-pipe"))]
+        Kind::Offspring(_) => bail!("this program was built without it"),
         Kind::Python(_) => bail!("Python has a driver of its own"),
     }
 }

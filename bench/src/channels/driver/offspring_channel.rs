@@ -1,9 +1,10 @@
-//! offspring: two channels, or the ends of a pipe, and a process that is spawned with its ends as arguments.
+//! offspring: two channels, and a process that is spawned with its ends as arguments.
 
 use std::fmt::Debug;
 
 use anyhow::{Error, Result};
-use offspring::{Bytes, Child, Connection, Receiver, Sender};
+use offspring::channel::{bounded, channel};
+use offspring::{Bytes, Child, Receiver, Sender};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,25 +20,16 @@ const CAPACITY: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Channels;
 
-/// `offspring::pipe`.
-#[derive(Debug)]
-pub(crate) struct Pipe;
-
-/// Begins a driver: does not return in children.
-pub(crate) fn init() {
-    offspring::init();
-}
-
 /// What a process of ours returns: errors travel as text.
-type Outcome<T> = Result<T, String>;
+pub(crate) type Outcome<T> = Result<T, String>;
 
 /// The way of a result between processes.
-fn told<T>(result: Result<T>) -> Outcome<T> {
+pub(crate) fn told<T>(result: Result<T>) -> Outcome<T> {
     result.map_err(|error| format!("{error:#}"))
 }
 
 /// Items of every type that is sent here.
-trait Sent: Item + Serialize + DeserializeOwned + Send + Sync + Debug + 'static {}
+pub(crate) trait Sent: Item + Serialize + DeserializeOwned + Send + Sync + Debug + 'static {}
 
 impl<I: Item + Serialize + DeserializeOwned + Send + Sync + Debug + 'static> Sent for I {}
 
@@ -47,11 +39,11 @@ impl Peer for Child<Outcome<()>> {
     }
 
     fn join(self) -> Result<()> {
-        joined(self)
+        joined(&self)
     }
 }
 
-fn joined<T>(child: Child<Outcome<T>>) -> Result<T>
+fn joined<T>(child: &Child<Outcome<T>>) -> Result<T>
 where
     T: Serialize + DeserializeOwned + 'static,
 {
@@ -81,7 +73,7 @@ fn attend_channels<I: Sent>(from: Receiver<I>, to: Sender<I>, size: usize) -> Ou
 }
 
 fn open_channels<I: Sent>(size: usize) -> Result<(Duplex<I>, Child<Outcome<()>>)> {
-    let ((to, there), (back, from)) = (offspring::channel::<I>()?, offspring::channel::<I>()?);
+    let ((to, there), (back, from)) = (channel::<I>()?, channel::<I>()?);
     let peer = offspring::spawn(attend_channels::<I>, (there, back, size))?;
     Ok((Duplex { to, from, store: Store::new() }, peer))
 }
@@ -101,67 +93,27 @@ impl Contender for Channels {
     }
 
     fn crowd(&self, millis: u64) -> Result<Rate> {
-        let (sender, receiver) = offspring::channel::bounded::<crowd::Item>(CAPACITY)?;
+        let (sender, receiver) = bounded::<crowd::Item>(CAPACITY)?;
         let (mut consumers, mut producers) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             consumers.push(offspring::spawn(consume, (receiver.clone(),))?);
             producers.push(offspring::spawn(produce, (sender.clone(), millis))?);
         }
-        let produced = producers.into_iter().map(joined).collect::<Result<Vec<Tally>>>()?;
+        let produced = producers.iter().map(joined).collect::<Result<Vec<Tally>>>()?;
         for _ in &consumers {
             sender.send(crowd::END)?;
         }
-        let consumed = consumers.into_iter().map(joined).collect::<Result<Vec<Tally>>>()?;
+        let consumed = consumers.iter().map(joined).collect::<Result<Vec<Tally>>>()?;
         crowd::settle(&produced, &consumed)
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an argument of a process")]
 fn consume(receiver: Receiver<crowd::Item>) -> Outcome<Tally> {
     told(crowd::consume(|| Ok(receiver.recv()?)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an argument of a process")]
 fn produce(sender: Sender<crowd::Item>, millis: u64) -> Outcome<Tally> {
     told(crowd::produce(millis, |item| Ok(sender.send(item)?)))
-}
-
-/// One end of a pipe.
-#[derive(Debug)]
-pub(crate) struct PipeEnd<I> {
-    connection: Connection<I, I>,
-    store: Store<I>,
-}
-
-impl<I: Sent> End for PipeEnd<I> {
-    fn send(&mut self, signal: u64, length: usize) -> Result<()> {
-        Ok(self.connection.send(self.store.get(signal, length))?)
-    }
-
-    fn receive(&mut self, _length: usize) -> Result<u64> {
-        self.connection.recv()?.look()
-    }
-}
-
-fn attend_pipe<I: Sent>(connection: Connection<I, I>, size: usize) -> Outcome<()> {
-    told(attend(PipeEnd { connection, store: Store::new() }, size))
-}
-
-fn open_pipe<I: Sent>(size: usize) -> Result<(PipeEnd<I>, Child<Outcome<()>>)> {
-    let (connection, theirs) = offspring::pipe::<I, I>()?;
-    let peer = offspring::spawn(attend_pipe::<I>, (theirs, size))?;
-    Ok((PipeEnd { connection, store: Store::new() }, peer))
-}
-
-impl Contender for Pipe {
-    type End = BySize<PipeEnd<u64>, PipeEnd<Bytes>>;
-    type Peer = Child<Outcome<()>>;
-
-    fn open(&self, size: usize) -> Result<(Self::End, Self::Peer)> {
-        Ok(if size == 8 {
-            let (end, peer) = open_pipe(size)?;
-            (BySize::Word(end), peer)
-        } else {
-            let (end, peer) = open_pipe(size)?;
-            (BySize::Buffer(end), peer)
-        })
-    }
 }

@@ -1,6 +1,6 @@
 //! A driver: the process that has one contestant's lock, alone or together with another process.
 
-#[cfg(feature = "offspring-channels")]
+#[cfg(feature = "offspring-locks")]
 mod offspring_mutex;
 mod pthread;
 mod std_mutex;
@@ -45,10 +45,10 @@ pub(crate) fn main(contestant: &str) -> Result<()> {
     match Contestant::find(contestant).context("no such contestant")?.kind {
         Kind::Pthread { robust } => serve(&pthread::Pthread::new(robust)?),
         Kind::Std => serve(&std_mutex::Std::default()),
-        #[cfg(feature = "offspring-channels")]
+        #[cfg(feature = "offspring-locks")]
         Kind::Offspring => serve(&offspring_mutex::Offspring::init()?),
-        #[cfg(not(feature = "offspring-channels"))]
-        Kind::Offspring => bail!("this program was built without `--features offspring-channels`"),
+        #[cfg(not(feature = "offspring-locks"))]
+        Kind::Offspring => bail!("this program was built without `--features offspring-locks`"),
         Kind::Python(_) => bail!("Python has a driver of its own"),
     }
 }

@@ -37,6 +37,7 @@ impl Lock for Mutex<u64> {
 }
 
 /// The life of the other process.
+#[expect(clippy::needless_pass_by_value, reason = "an argument of a process")]
 fn fill(lock: Mutex<u64>, work: Work, window: Window) -> Result<u64, String> {
     window.fill(&lock, work).map_err(|error| format!("{error:#}"))
 }
