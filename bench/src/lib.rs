@@ -28,7 +28,7 @@ use options::Options;
 use start::{driver, guard, idle};
 
 const OPTIONS: &str = "\
-  --quick            under a minute, printed only
+  --quick            a minute or two, printed only
   --rounds N         rounds in place of 9
   --only ID,ID       these contestants only, printed only
   --python PROGRAM   in place of python3

@@ -110,6 +110,9 @@ impl Placement {
     }
 }
 
+/// Whether this program has been built with `channel`, and with `pipe`.
+const BUILT: (bool, bool) = (cfg!(feature = "offspring-channels"), cfg!(feature = "offspring-pipe"));
+
 /// All contestants, in the order in which they take turns.
 pub(crate) const ALL: [Contestant; 15] = [
     Contestant { least: 1 << 10, ..plain("memcpy", "memcpy within a process", Kind::Memcpy) },
@@ -153,8 +156,8 @@ impl Contestant {
     /// Whether this program has been built with it.
     pub(crate) fn is_built(&self) -> bool {
         match self.kind {
-            Kind::Offspring(Offspring::Channel) => cfg!(feature = "offspring-channels"),
-            Kind::Offspring(Offspring::Pipe) => cfg!(feature = "offspring-pipe"),
+            Kind::Offspring(Offspring::Channel) => BUILT.0,
+            Kind::Offspring(Offspring::Pipe) => BUILT.1,
             _ => true,
         }
     }

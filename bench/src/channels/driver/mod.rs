@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::contestant::{Contestant, Kind, Offspring, Placement};
+#[cfg(feature = "offspring-channels")]
+use super::contestant::Offspring;
+use super::contestant::{Contestant, Kind, Placement};
 use super::protocol::{Answer, Batch, Request};
 use crate::summary::Rate;
 use crate::{cpu, link};
