@@ -112,6 +112,7 @@ pub(crate) mod sys;
 pub(crate) mod wire;
 
 pub mod subprocess;
+pub mod sync;
 
 pub use offspring_macros::{Process, main, test};
 

@@ -11,6 +11,10 @@
 //! | [`memory`] | memory that processes share |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
+//! | [`locked`] | that lock with the data that it guards |
+//! | [`slots`] | data that several read at once, or one writes, by such locks |
+//! | [`owner`] | which process something in shared memory belongs to |
+//! | [`own`] | the number of this process |
 //! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
 //! | [`process`] | a handle of a child: wait, signal, sentinel |
 //! | [`exec`] | starts this same program afresh |
@@ -32,9 +36,11 @@ mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
+pub(crate) mod locked;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) mod no_zygote;
 pub(crate) mod shareable;
+pub(crate) mod slots;
 pub(crate) mod spin;
 mod status;
 #[cfg(unix)]
@@ -65,7 +71,7 @@ pub(crate) use no_zygote as zygote;
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, blob, borrow, channel, exec, fork, futex, image, lifeline,
-    memory, poller, process, robust, runtime, tree,
+    memory, own, owner, poller, process, robust, runtime, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

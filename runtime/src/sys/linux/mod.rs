@@ -9,13 +9,14 @@ pub(crate) mod futex;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod memory;
+pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod procfs;
 pub(crate) mod tree;
 pub(crate) mod zygote;
 
-pub(crate) use super::unix::robust;
+pub(crate) use super::unix::{own, robust};
 
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::runtime;
