@@ -44,6 +44,27 @@ const DIED: u32 = 1;
 const PANICKED: u32 = 2;
 
 impl Words {
+    /// Says in whose name it is held.
+    pub(crate) fn begin(&self, holder: u64) {
+        self.holder.store(holder, Ordering::Relaxed);
+    }
+
+    /// Poisons the data if it is still held in somebody's name, where the caller knows that nobody alive holds it.
+    #[inline]
+    pub(crate) fn bury(&self) {
+        let holder = self.holder.load(Ordering::Relaxed);
+        if holder != 0
+            && self.holder.compare_exchange(holder, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.poison_with(Cause::Died, process_of(holder));
+        }
+    }
+
+    /// Whether the lock is held by this process.
+    pub(crate) fn is_held_in(&self, pid: u32) -> bool {
+        process_of(self.holder.load(Ordering::Relaxed)) == Some(pid)
+    }
+
     /// Whether the lock is held in this name.
     pub(crate) fn is_held_by(&self, holder: u64) -> bool {
         self.holder.load(Ordering::Relaxed) == holder

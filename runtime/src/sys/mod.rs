@@ -12,6 +12,7 @@
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`locked`] | that lock with the data that it guards |
+//! | [`fixed`] | data that is written once |
 //! | [`slots`] | data that several read at once, or one writes, by such locks |
 //! | [`owner`] | which process something in shared memory belongs to |
 //! | [`own`] | the number of this process |
@@ -36,6 +37,7 @@ mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
+pub(crate) mod fixed;
 pub(crate) mod locked;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) mod no_zygote;

@@ -9,11 +9,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::Shareable;
 use super::robust::{Held, RobustMutex};
+use super::{Shareable, own};
 
 /// How many threads can read at once.
-pub(crate) const COUNT: usize = 64;
+const COUNT: usize = 32;
 
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -72,7 +72,10 @@ impl Slot {
 impl Drop for Taken<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.slot.holder.store(0, Ordering::Relaxed);
+        // In a copy made by a fork, which holds nothing, it does nothing.
+        if (self.slot.holder.load(Ordering::Relaxed) >> 32) as u32 == own::pid() {
+            self.slot.holder.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -96,16 +99,21 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
         self.slots.iter().any(|slot| slot.holder.load(Ordering::Relaxed) == holder)
     }
 
-    /// Takes a slot for reading, if nobody holds it.
+    /// Takes a free slot for reading, the first one from this index on.
     #[inline]
-    pub(crate) fn try_read(&self, index: usize, holder: u64) -> io::Result<Option<ReadHeld<'_, T>>> {
-        let slot = &self.slots[index % COUNT];
-        let held = match slot.lock.try_lock() {
-            // This thread reads already, by this very slot.
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => None,
-            held => held?,
-        };
-        Ok(slot.taken(held, holder).map(|taken| ReadHeld { data: &self.data, _taken: taken }))
+    pub(crate) fn try_read_any(&self, first: usize, holder: u64) -> io::Result<Option<ReadHeld<'_, T>>> {
+        for further in 0..COUNT {
+            let slot = &self.slots[first.wrapping_add(further) % COUNT];
+            let held = match slot.lock.try_lock() {
+                // This thread reads already, by this very slot.
+                Err(error) if error.kind() == io::ErrorKind::Deadlock => None,
+                held => held?,
+            };
+            if let Some(taken) = slot.taken(held, holder) {
+                return Ok(Some(ReadHeld { data: &self.data, _taken: taken }));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes a slot for reading, waiting for it until the deadline.
@@ -120,7 +128,8 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
         Ok(taken.map(|taken| ReadHeld { data: &self.data, _taken: taken }))
     }
 
-    /// Takes all slots, waiting until the deadline for those that are held; `wait` says whether to wait at all.
+    /// Takes all slots, waiting until the deadline for those that are held; `wait` says whether to wait at all. One thread at a time calls
+    /// this, so that no two wait for each other.
     pub(crate) fn write(
         &self,
         holder: u64,
@@ -128,10 +137,17 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
         deadline: Option<Instant>,
     ) -> io::Result<Option<WriteHeld<'_, T>>> {
         let mut all = Vec::with_capacity(COUNT);
-        // Always in this order, so that two writers cannot wait for each other.
+        // First those that are free: a thread that reads learns that here, before it waits for others.
+        let mut busy = Vec::new();
         for slot in &self.slots {
-            let held = if wait { slot.lock.lock(deadline)? } else { slot.lock.try_lock()? };
-            let Some(taken) = slot.taken(held, holder) else { return Ok(None) };
+            match slot.taken(slot.lock.try_lock()?, holder) {
+                Some(taken) => all.push(taken),
+                None if wait => busy.push(slot),
+                None => return Ok(None),
+            }
+        }
+        for slot in busy {
+            let Some(taken) = slot.taken(slot.lock.lock(deadline)?, holder) else { return Ok(None) };
             all.push(taken);
         }
         Ok(Some(WriteHeld { data: &self.data, _all: all }))
