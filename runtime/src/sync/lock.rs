@@ -44,7 +44,14 @@ const DIED: u32 = 1;
 const PANICKED: u32 = 2;
 
 impl Words {
+    /// Whether somebody has waited too long.
+    #[inline]
+    pub(crate) fn anybody_starves(&self) -> bool {
+        self.starving.load(Ordering::Relaxed) != 0
+    }
+
     /// Says in whose name it is held.
+    #[inline]
     pub(crate) fn begin(&self, holder: u64) {
         self.holder.store(holder, Ordering::Relaxed);
     }
@@ -127,16 +134,16 @@ pub(crate) fn lock<T: Shareable>(
     holder: u64,
     deadline: Option<Instant>,
 ) -> io::Result<Option<LockedGuard<'_, T>>> {
-    if lock.words().starving.load(Ordering::Relaxed) == 0 {
+    if !lock.words().anybody_starves() {
         if let Some(guard) = lock.try_lock()? {
             return Ok(Some(take(lock, guard, holder)));
         }
     }
-    Ok(wait(lock, deadline)?.map(|guard| take(lock, guard, holder)))
+    wait(lock, holder, deadline)
 }
 
 #[inline]
-fn take<'a, T: Shareable>(
+pub(crate) fn take<'a, T: Shareable>(
     lock: &'a Locked<Words, T>,
     guard: LockedGuard<'a, T>,
     holder: u64,
@@ -150,8 +157,17 @@ fn take<'a, T: Shareable>(
     guard
 }
 
+/// As [`lock`], for one that has just found it held, or somebody starving.
 #[cold]
-fn wait<T: Shareable>(
+pub(crate) fn wait<T: Shareable>(
+    lock: &Locked<Words, T>,
+    holder: u64,
+    deadline: Option<Instant>,
+) -> io::Result<Option<LockedGuard<'_, T>>> {
+    Ok(wait_fairly(lock, deadline)?.map(|guard| take(lock, guard, holder)))
+}
+
+fn wait_fairly<T: Shareable>(
     lock: &Locked<Words, T>,
     deadline: Option<Instant>,
 ) -> io::Result<Option<LockedGuard<'_, T>>> {
@@ -163,7 +179,7 @@ fn wait<T: Shareable>(
     loop {
         let end = Instant::now() + slice;
         let until = deadline.map_or(end, |deadline| deadline.min(end));
-        let guard = lock.lock(Some(until))?;
+        let guard = lock.wait(Some(until))?;
         if guard.is_some() || deadline == Some(until) {
             return Ok(guard);
         }

@@ -155,8 +155,7 @@ impl<S: Shareable + Copy> Locked<Bell, [S; 2]> {
     }
 
     fn declare(&self, guard: &mut LockedGuard<'_, [S; 2]>, state: S) {
-        let other = self.current() ^ 1;
-        guard[other] = state;
-        self.words().current.store(other as u32, Ordering::Release);
+        guard[self.current() ^ 1] = state;
+        self.words().current.fetch_xor(1, Ordering::Release);
     }
 }

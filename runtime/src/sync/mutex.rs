@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
-use super::poison::{LockResult, TryLockError, TryLockResult, for_good, in_time};
+use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
 use crate::sys::locked::{Locked, LockedGuard};
 use crate::sys::{Shareable, poller};
 
@@ -70,7 +70,7 @@ handle!(Mutex<T>, "Mutex");
 #[must_use = "dropping it unlocks the mutex"]
 pub struct MutexGuard<'a, T: Shareable> {
     mutex: &'a Mutex<T>,
-    panicking: bool,
+    panicking: Panicking,
     guard: LockedGuard<'a, T>,
     _not_send: PhantomData<*const ()>,
 }
@@ -92,7 +92,24 @@ impl<T: Shareable> Mutex<T> {
     #[doc(alias = "acquire")]
     #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        let got = lock::lock(&self.page, self.page.holder(), None);
+        let (page, holder) = (&**self.page, self.page.holder());
+        // The common case returns from here, so that the guard is made in its place and not moved.
+        if !page.words().anybody_starves() {
+            match page.try_lock() {
+                Ok(Some(guard)) if !guard.is_inherited() && page.words().poison().is_none() => {
+                    page.words().begin(holder);
+                    return Ok(self.guard(guard));
+                }
+                Ok(Some(guard)) => return self.told(Ok(Some(lock::take(page, guard, holder)))),
+                Ok(None) => {}
+                error => return self.told(error),
+            }
+        }
+        self.told(lock::wait(page, holder, None))
+    }
+
+    #[cold]
+    fn told<'a>(&'a self, got: io::Result<Option<LockedGuard<'a, T>>>) -> LockResult<MutexGuard<'a, T>> {
         for_good(got.map(|guard| guard.map(|guard| self.guard(guard))), || self.page.words().poison())
     }
 
@@ -136,7 +153,7 @@ impl<T: Shareable> Mutex<T> {
 
     #[inline]
     fn guard<'a>(&'a self, guard: LockedGuard<'a, T>) -> MutexGuard<'a, T> {
-        MutexGuard { mutex: self, panicking: std::thread::panicking(), guard, _not_send: PhantomData }
+        MutexGuard { mutex: self, panicking: Panicking::now(), guard, _not_send: PhantomData }
     }
 }
 
@@ -150,7 +167,7 @@ impl<'a, T: Shareable> MutexGuard<'a, T> {
 impl<T: Shareable> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.mutex.page.words().let_go(!self.panicking && std::thread::panicking());
+        self.mutex.page.words().let_go(self.panicking.began_since());
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
-use super::poison::Cause;
+use super::poison::{Cause, Panicking};
 use crate::sys::locked::Locked;
 use crate::sys::poller;
 use crate::sys::shareable::shared_words;
@@ -168,7 +168,7 @@ impl Once {
             _ => OnceError::System(error),
         })?;
         let held = held.ok_or(OnceError::TimedOut)?;
-        let _ending = Ending { words: lock.words(), panicking: std::thread::panicking(), _held: held };
+        let _ending = Ending { words: lock.words(), panicking: Panicking::now(), _held: held };
         if self.is_completed() {
             lock.words().clear_poison(); // of one that died when it was done
             return Ok(());
@@ -186,13 +186,13 @@ impl Once {
 /// The lock is held, and unlocked at the end, whichever it is.
 struct Ending<'a, G> {
     words: &'a Words,
-    panicking: bool,
+    panicking: Panicking,
     _held: G,
 }
 
 impl<G> Drop for Ending<'_, G> {
     fn drop(&mut self) {
-        self.words.let_go(!self.panicking && std::thread::panicking());
+        self.words.let_go(self.panicking.began_since());
     }
 }
 

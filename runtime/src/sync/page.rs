@@ -80,7 +80,7 @@ impl<L: Layout> Page<L> {
         let length = usize::try_from(Self::length()?).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mapping = Mapping::new(&object, 0, length)?;
         let address = std::ptr::from_ref(mapping.at::<AtomicU64>(0)) as usize;
-        let place = (address / PAGE) as u32;
+        let place = u32::try_from(address / PAGE % (1 << 32)).unwrap_or(0);
         Ok(Self { mapping: Some(mapping), object, place, layout: PhantomData })
     }
 

@@ -13,6 +13,24 @@ pub enum Cause {
     Panicked,
 }
 
+/// Whether a thread was panicking when it locked: only a panic since then poisons. As wide as a word, as
+/// [`Locked`](crate::sys::robust::Locked).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panicking(usize);
+
+impl Panicking {
+    #[inline]
+    pub(crate) fn now() -> Self {
+        Self(usize::from(std::thread::panicking()))
+    }
+
+    /// Whether it panics now, and did not then.
+    #[inline]
+    pub(crate) fn began_since(self) -> bool {
+        self.0 == 0 && std::thread::panicking()
+    }
+}
+
 /// The lock is held now, but a holder before died or panicked: the data may be half changed.
 ///
 /// The counterpart of [`std::sync::PoisonError`]. The guard is inside: take it, repair the data, and declare it repaired

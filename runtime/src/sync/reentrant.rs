@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
-use super::poison::{Cause, LockResult, TryLockError, TryLockResult, for_good, in_time};
+use super::poison::{Cause, LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
 use crate::sys::fixed::Fixed;
 use crate::sys::locked::{Locked, LockedGuard};
 use crate::sys::shareable::shared_words;
@@ -65,7 +65,7 @@ handle!(ReentrantMutex<T>, "ReentrantMutex");
 #[must_use = "dropping it unlocks the mutex"]
 pub struct ReentrantMutexGuard<'a, T: Shareable> {
     mutex: &'a ReentrantMutex<T>,
-    panicking: bool,
+    panicking: Panicking,
     /// A copy of the process, made by a fork, holds nothing.
     pid: u32,
     _not_send: PhantomData<*const ()>,
@@ -147,7 +147,7 @@ impl<T: Shareable> ReentrantMutex<T> {
             }
             Err(error) => return Err(error),
         }
-        let panicking = std::thread::panicking();
+        let panicking = Panicking::now();
         Ok(Some(ReentrantMutexGuard { mutex: self, panicking, pid: own::pid(), _not_send: PhantomData }))
     }
 }
@@ -157,8 +157,7 @@ impl<T: Shareable> Drop for ReentrantMutexGuard<'_, T> {
         if self.pid != own::pid() {
             return;
         }
-        let (Deep { lock, depth }, panicked) =
-            (self.mutex.page.words(), !self.panicking && std::thread::panicking());
+        let (Deep { lock, depth }, panicked) = (self.mutex.page.words(), self.panicking.began_since());
         if panicked {
             lock.words().poison_with(Cause::Panicked, Some(self.pid));
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
-use super::poison::{LockResult, TryLockError, TryLockResult, for_good, in_time};
+use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
 use crate::sys::locked::{Locked, LockedGuard};
 use crate::sys::shareable::shared_words;
 use crate::sys::slots::{ReadHeld, Slots, WriteHeld};
@@ -19,7 +19,7 @@ use crate::sys::{Shareable, own, poller};
 
 shared_words! {
     /// What stands beside the slots.
-    pub(crate) struct Gate {
+    pub(crate) struct Beside {
         /// Writers hold it, and readers that came when a writer was there pass through it.
         gate: Locked<Words, ()>,
         /// Who writes, and the poison. One who holds a slot, and finds that somebody writes, knows that that one is dead.
@@ -29,7 +29,7 @@ shared_words! {
     }
 }
 
-impl<T: Shareable> Layout for Slots<Gate, T> {
+impl<T: Shareable> Layout for Slots<Beside, T> {
     fn is_held_by(&self, holder: u64) -> bool {
         self.is_held_by(holder) || self.words().gate.words().is_held_by(holder)
     }
@@ -63,7 +63,7 @@ impl<T: Shareable> Layout for Slots<Gate, T> {
 /// ```
 #[doc(alias = "pthread_rwlock_t")]
 pub struct RwLock<T: Shareable> {
-    page: Arc<Page<Slots<Gate, T>>>,
+    page: Arc<Page<Slots<Beside, T>>>,
 }
 
 handle!(RwLock<T>, "RwLock");
@@ -81,13 +81,13 @@ pub struct RwLockWriteGuard<'a, T: Shareable> {
     /// Until drop.
     held: Option<WriteHeld<'a, T>>,
     gate: Passing<'a>,
-    panicking: bool,
+    panicking: Panicking,
     _not_send: PhantomData<*const ()>,
 }
 
 /// The gate is held.
 struct Passing<'a> {
-    words: &'a Gate,
+    words: &'a Beside,
     _held: LockedGuard<'a, ()>,
 }
 
@@ -114,7 +114,7 @@ impl<T: Shareable> RwLock<T> {
     /// # Errors
     /// When the system has no descriptor or no memory left.
     pub fn new(data: T) -> io::Result<Self> {
-        let initialise = |page: &Slots<Gate, T>| {
+        let initialise = |page: &Slots<Beside, T>| {
             page.words().gate.initialise(())?;
             page.initialise(data)
         };
@@ -216,7 +216,7 @@ impl<T: Shareable> RwLock<T> {
         let Some(held) = self.page.write(holder, wait, deadline)? else { return Ok(None) };
         gate.words.writer.bury();
         gate.words.writer.begin(holder);
-        let panicking = std::thread::panicking();
+        let panicking = Panicking::now();
         Ok(Some(RwLockWriteGuard { held: Some(held), gate, panicking, _not_send: PhantomData }))
     }
 
@@ -247,7 +247,7 @@ fn index() -> usize {
 
 impl<T: Shareable> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        self.gate.words.writer.let_go(!self.panicking && std::thread::panicking());
+        self.gate.words.writer.let_go(self.panicking.began_since());
         // Before the gate opens.
         self.held = None;
     }

@@ -30,15 +30,22 @@ shared_words! {
     }
 }
 
+/// A permit was taken: for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Taken {
+    /// The place of the process in the roster, if there was one for it.
+    place: Option<usize>,
+}
+
 impl Permits {
     /// Takes a permit, for a process that has a place in the roster, or for one that nobody will miss.
-    fn take(&mut self, place: impl FnOnce(&Shares) -> Option<usize>) -> Option<Option<usize>> {
+    fn take(&mut self, place: impl FnOnce(&Shares) -> Option<usize>) -> Option<Taken> {
         self.free = self.free.checked_sub(1)?;
         let place = place(&self.held);
         if let Some(place) = place {
             self.held[place] += 1;
         }
-        Some(place)
+        Some(Taken { place })
     }
 
     /// Takes a permit out of what a process holds.
@@ -202,7 +209,7 @@ impl Semaphore {
 
     fn take(&self, deadline: Option<Instant>) -> io::Result<Option<Permit>> {
         let (me, roster) = (Owner::me(), &self.page.roster);
-        let place = self.page.monitor.wait_until(deadline, |permits, turn| {
+        let taken = self.page.monitor.wait_until(deadline, |permits, turn| {
             let mut others_can_go_on = false;
             if turn.look || turn.timed_out {
                 let held = permits.held;
@@ -212,18 +219,13 @@ impl Semaphore {
                 }
             }
             match permits.take(|held| roster::place(roster, held, me)) {
-                Some(place) if others_can_go_on => Step::Tell(place),
-                Some(place) => Step::Done(place),
+                Some(taken) if others_can_go_on => Step::Tell(taken),
+                Some(taken) => Step::Done(taken),
                 None => Step::Wait { look: permits.held.iter().any(|held| *held != 0) },
             }
         })?;
-        Ok(place.map(|place| Permit { page: Arc::clone(&self.page), place, pid: own::pid() }))
-    }
-
-    /// Waits until there is a permit, and takes none.
-    pub(crate) fn wait_for_one(&self, deadline: Instant) -> io::Result<bool> {
-        let permit = self.take(Some(deadline))?;
-        Ok(permit.is_some())
+        let page = || Arc::clone(&self.page);
+        Ok(taken.map(|Taken { place }| Permit { page: page(), place, pid: own::pid() }))
     }
 }
 
@@ -281,8 +283,9 @@ mod tests {
     #[test]
     fn what_is_taken_is_held_until_it_goes_back() {
         let mut state = permits(2, 2);
-        assert_eq!(state.take(|_| Some(3)), Some(Some(3)));
-        assert_eq!(state.take(|held| (held[3] == 1).then_some(3)), Some(Some(3)));
+        assert_eq!(state.take(|_| Some(3)), Some(Taken { place: Some(3) }));
+        let again = state.take(|held| (held[3] == 1).then_some(3));
+        assert_eq!(again, Some(Taken { place: Some(3) }));
         assert_eq!((state.free, state.held[3]), (0, 2));
         assert_eq!(state.take(|_| Some(3)), None);
         state.disown(Some(3));

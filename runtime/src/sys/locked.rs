@@ -52,6 +52,11 @@ impl<W: Shareable, T: Shareable> Locked<W, T> {
         Ok(self.lock.lock(deadline)?.map(|held| LockedGuard { data: &self.data, held }))
     }
 
+    /// As [`lock`](Self::lock), for one that has just found it held.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<LockedGuard<'_, T>>> {
+        Ok(self.lock.wait(deadline)?.map(|held| LockedGuard { data: &self.data, held }))
+    }
+
     /// Locks if nobody holds it.
     #[inline]
     pub(crate) fn try_lock(&self) -> io::Result<Option<LockedGuard<'_, T>>> {

@@ -28,7 +28,7 @@ struct Slot {
 #[repr(C)]
 pub(crate) struct Slots<W, T> {
     words: W,
-    slots: [Slot; COUNT],
+    all: [Slot; COUNT],
     data: UnsafeCell<T>,
 }
 
@@ -82,7 +82,7 @@ impl Drop for Taken<'_> {
 impl<W: Shareable, T: Shareable> Slots<W, T> {
     /// Makes the locks, in memory that is all zero and that nobody else sees yet.
     pub(crate) fn initialise(&self, data: T) -> io::Result<()> {
-        self.slots.iter().try_for_each(|slot| slot.lock.initialise())?;
+        self.all.iter().try_for_each(|slot| slot.lock.initialise())?;
         // SAFETY: valid for writing, and nobody else sees it yet.
         unsafe { self.data.get().write(data) };
         Ok(())
@@ -96,14 +96,14 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
 
     /// Whether somebody of this name holds a slot.
     pub(crate) fn is_held_by(&self, holder: u64) -> bool {
-        self.slots.iter().any(|slot| slot.holder.load(Ordering::Relaxed) == holder)
+        self.all.iter().any(|slot| slot.holder.load(Ordering::Relaxed) == holder)
     }
 
     /// Takes a free slot for reading, the first one from this index on.
     #[inline]
     pub(crate) fn try_read_any(&self, first: usize, holder: u64) -> io::Result<Option<ReadHeld<'_, T>>> {
         for further in 0..COUNT {
-            let slot = &self.slots[first.wrapping_add(further) % COUNT];
+            let slot = &self.all[first.wrapping_add(further) % COUNT];
             let held = match slot.lock.try_lock() {
                 // This thread reads already, by this very slot.
                 Err(error) if error.kind() == io::ErrorKind::Deadlock => None,
@@ -123,7 +123,7 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
         holder: u64,
         deadline: Option<Instant>,
     ) -> io::Result<Option<ReadHeld<'_, T>>> {
-        let slot = &self.slots[index % COUNT];
+        let slot = &self.all[index % COUNT];
         let taken = slot.taken(slot.lock.lock(deadline)?, holder);
         Ok(taken.map(|taken| ReadHeld { data: &self.data, _taken: taken }))
     }
@@ -139,7 +139,7 @@ impl<W: Shareable, T: Shareable> Slots<W, T> {
         let mut all = Vec::with_capacity(COUNT);
         // First those that are free: a thread that reads learns that here, before it waits for others.
         let mut busy = Vec::new();
-        for slot in &self.slots {
+        for slot in &self.all {
             match slot.taken(slot.lock.try_lock()?, holder) {
                 Some(taken) => all.push(taken),
                 None if wait => busy.push(slot),

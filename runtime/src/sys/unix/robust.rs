@@ -31,8 +31,10 @@ unsafe impl Send for RobustMutex {}
 // SAFETY: of the C library's fixed layout; what addresses the library keeps in it, it keeps for the holder's own use.
 unsafe impl Shareable for RobustMutex {}
 
-/// How a lock was got.
+/// How a lock was got. As wide as a word: guards are moved word by word, and to read a word of which a byte has just been written
+/// stalls, for as long as an uncontended lock takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub(crate) enum Locked {
     Clean,
     /// The last holder ended without unlocking. The lock goes on as if it had unlocked.
@@ -84,16 +86,22 @@ impl RobustMutex {
     /// # Errors
     /// [`Deadlock`](io::ErrorKind::Deadlock) when this thread holds it.
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
-        let mut held = self.try_lock()?;
-        while held.is_none() {
+        match self.try_lock()? {
+            None => self.wait(deadline),
+            held => Ok(held),
+        }
+    }
+
+    /// As [`lock`](Self::lock), for one that has just found it held: each look at a lock that others use slows them down.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
+        loop {
             let slice = Instant::now() + SLICE;
             let until = deadline.map_or(slice, |deadline| deadline.min(slice));
-            held = self.held(lock_until(self.0.get(), until))?;
-            if held.is_none() && deadline == Some(until) {
-                return Ok(None);
+            let held = self.held(lock_until(self.0.get(), until))?;
+            if held.is_some() || deadline == Some(until) {
+                return Ok(held);
             }
         }
-        Ok(held)
     }
 
     /// Locks if nobody holds it.
@@ -170,7 +178,7 @@ fn lock_until(mutex: *mut libc::pthread_mutex_t, moment: Instant) -> libc::c_int
         return Errno::last_raw();
     }
     let left = moment.saturating_duration_since(Instant::now());
-    let nanoseconds = i64::from(until.tv_nsec) + i64::from(left.subsec_nanos());
+    let nanoseconds = until.tv_nsec + libc::c_long::from(left.subsec_nanos());
     until.tv_sec += left.as_secs() as libc::time_t + (nanoseconds / 1_000_000_000) as libc::time_t;
     until.tv_nsec = (nanoseconds % 1_000_000_000) as _;
     match with_clock {
