@@ -1,5 +1,6 @@
 //! Synchronisation between processes: what each primitive does, and what becomes of it when its users are killed.
 
+mod awaiting;
 mod barrier;
 mod condvar;
 mod event;

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::monitor::{Monitor, Step};
 use super::page::{Layout, Page, handle};
 use crate::sys::poller;
@@ -104,8 +105,30 @@ impl Event {
         self.wait_deadline(poller::deadline(Some(timeout)))
     }
 
-    pub(crate) fn wait_deadline(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        let mut before = None;
+    /// Waits until it is set, from asynchronous code on any executor. Until then a thread waits for it in place of the task.
+    ///
+    /// # Errors
+    /// When the system refuses to wait, or no thread can be started.
+    pub async fn wait_async(&self) -> io::Result<()> {
+        let mut proxy = Proxy::default();
+        let before = self.page.state()?.times;
+        let set = std::future::poll_fn(|context| {
+            let wait = || {
+                let event = self.clone();
+                move |until| !matches!(event.wait_since(Some(before), Some(until)), Ok(false))
+            };
+            let look = || Ok(self.wait_since(Some(before), Some(Instant::now()))?.then_some(()));
+            proxy.poll(context, look, wait)
+        });
+        set.await
+    }
+
+    fn wait_deadline(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        self.wait_since(None, deadline)
+    }
+
+    /// Waits until it is set, or has been set more often than this.
+    fn wait_since(&self, mut before: Option<u32>, deadline: Option<Instant>) -> io::Result<bool> {
         let set = self.page.wait_until(deadline, |flag, _| {
             if flag.set != 0 || *before.get_or_insert(flag.times) != flag.times {
                 Step::Done(())

@@ -3,6 +3,7 @@
 mod barrier;
 mod condvar;
 mod event;
+mod future;
 mod lock;
 mod monitor;
 mod mutex;

@@ -5,8 +5,9 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
 use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
@@ -129,6 +130,27 @@ impl<T: Shareable> Mutex<T> {
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
         let got = lock::lock(&self.page, self.page.holder(), poller::deadline(Some(timeout)));
         self.in_time(got, TryLockError::TimedOut)
+    }
+
+    /// Locks, from asynchronous code on any executor. The lock belongs to the thread that polled last, so the guard cannot be held over
+    /// another `.await` in a task that moves between threads. While it is held by others, a thread waits for it in place of the task.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock); also when no thread can be started.
+    pub async fn lock_async(&self) -> LockResult<MutexGuard<'_, T>> {
+        let mut proxy = Proxy::default();
+        let got = std::future::poll_fn(|context| {
+            let wait = || {
+                let mutex = self.clone();
+                move |until: Instant| {
+                    let left = until.saturating_duration_since(Instant::now());
+                    // Also an error is news, and the attempt meets it again.
+                    !matches!(mutex.lock_timeout(left), Err(TryLockError::TimedOut))
+                }
+            };
+            proxy.poll(context, || lock::try_lock(&self.page, self.page.holder()), wait)
+        });
+        self.told(got.await.map(Some))
     }
 
     /// Whether a holder has died or panicked, as far as anybody has noticed: the death of one that nobody came after

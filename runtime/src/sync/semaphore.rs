@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::monitor::{Monitor, Step};
 use super::page::{Layout, Page, handle};
 use super::roster::{self, PLACES, Roster, Shares};
@@ -183,6 +184,22 @@ impl Semaphore {
     /// When the system refuses to wait.
     pub fn acquire_timeout(&self, timeout: Duration) -> io::Result<Option<Permit>> {
         self.take(poller::deadline(Some(timeout)))
+    }
+
+    /// Takes a permit, from asynchronous code on any executor. While there is none, a thread waits for one in place of the task.
+    ///
+    /// # Errors
+    /// When the system refuses to wait, or no thread can be started.
+    pub async fn acquire_async(&self) -> io::Result<Permit> {
+        let mut proxy = Proxy::default();
+        let permit = std::future::poll_fn(|context| {
+            let wait = || {
+                let semaphore = self.clone();
+                move |until| !matches!(semaphore.take(Some(until)), Ok(None))
+            };
+            proxy.poll(context, || self.try_acquire(), wait)
+        });
+        permit.await
     }
 
     /// Adds permits, which nobody has taken or which were [forgotten](Permit::forget).
