@@ -19,7 +19,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys::futex;
 use crate::sys::shareable::shared_layout;
@@ -74,11 +74,17 @@ impl Bell {
 
     /// Sleeps until the bell rings, or the deadline, unless there is something already.
     pub(super) fn nap(&self, there_is: impl Fn() -> bool, deadline: Option<Instant>) -> io::Result<()> {
+        let time = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.nap_for(there_is, time)
+    }
+
+    /// Sleeps as [`nap`](Self::nap) does, for at most so long.
+    pub(super) fn nap_for(&self, there_is: impl Fn() -> bool, time: Option<Duration>) -> io::Result<()> {
         self.nappers.fetch_add(1, Ordering::SeqCst);
         let sequence = self.sequence.load(Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let slept =
-            if there_is() { Ok(()) } else { futex::wait(&self.sequence, sequence, deadline).map(drop) };
+            if there_is() { Ok(()) } else { futex::wait_for(&self.sequence, sequence, time).map(drop) };
         let down = |nappers: u32| Some(nappers.saturating_sub(1));
         let _before = self.nappers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
         slept

@@ -46,19 +46,26 @@ impl View<'_> {
         if self.spin.until(|| over().then_some(())).is_some() {
             return Ok(Waited::Ready);
         }
+        // Most naps are short: no clock is read for the first.
+        let first =
+            deadline.map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()).min(NAP));
+        self.theirs().bell.nap_for(over, None)?;
+        if over() {
+            return Ok(Waited::Ready);
+        }
         let soon = Instant::now() + NAP;
         loop {
-            let until = deadline.map_or(soon, |deadline| deadline.min(soon));
-            self.theirs().bell.nap(over, Some(until))?;
-            if over() {
-                return Ok(Waited::Ready);
-            }
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(Waited::TimedOut);
             }
             if now >= soon {
                 break;
+            }
+            let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+            self.theirs().bell.nap(over, Some(until))?;
+            if over() {
+                return Ok(Waited::Ready);
             }
         }
         let _lying = self.theirs().bell.lie_down();
