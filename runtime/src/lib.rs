@@ -84,10 +84,31 @@
 //! [`Child::join`] and its siblings wait for one child; [`wait()`] waits for several, and for sockets and pipes; `.await`
 //! works on any executor.
 //!
+//! # Synchronisation
+//!
+//! [`sync`] has locks, conditions, semaphores, events and barriers in shared memory, which travel to other processes like any value and
+//! survive whoever is killed while using them:
+//!
+//! ```
+//! use offspring::sync::Mutex;
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sum = Mutex::new(0_u64)?;
+//!     let add = |sum: Mutex<u64>, n: u64| *sum.lock().unwrap() += n;
+//!     let children = [1, 2, 3].map(|n| offspring::spawn(add, (sum.clone(), n)));
+//!     for child in children {
+//!         child?.join()?;
+//!     }
+//!     assert_eq!(*sum.lock().unwrap(), 6);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Inside
 //!
 //! The crate has layers, each of which uses only those below it: `process` (handles, builders, the rules of a life),
-//! `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
+//! `sync` (what processes synchronise by), `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
 //! operating systems, and all unsafe code). A process is followed from its start to its end in one direction:
 //!
 //! ```text

@@ -34,14 +34,15 @@ impl<T: Shareable> Layout for Locked<Words, T> {
 /// ```
 /// use offspring::sync::{LockError, Mutex};
 ///
+/// fn transfer(account: Mutex<[i64; 2]>) {
+///     let mut sums = account.lock().unwrap();
+///     sums[0] -= 30;
+///     std::process::abort(); // half done
+/// }
+///
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let account = Mutex::new([100_i64, 0])?;
-///     let transfer = |account: Mutex<[i64; 2]>| {
-///         let mut sums = account.lock().unwrap();
-///         sums[0] -= 30;
-///         std::process::abort(); // half done
-///     };
 ///     let child = offspring::spawn(transfer, (account.clone(),))?;
 ///     let pid = child.pid();
 ///     child.join().unwrap_err();

@@ -91,13 +91,14 @@ impl Layout for Counter {
 /// ```
 /// use offspring::sync::Semaphore;
 ///
+/// fn dies(seats: Semaphore) {
+///     let _seat = seats.acquire().unwrap();
+///     std::process::abort();
+/// }
+///
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let seats = Semaphore::bounded(2)?;
-///     let dies = |seats: Semaphore| {
-///         let _seat = seats.acquire().unwrap();
-///         std::process::abort();
-///     };
 ///     for _ in 0..3 {
 ///         offspring::spawn(dies, (seats.clone(),))?.join().unwrap_err();
 ///     }
