@@ -60,6 +60,21 @@ impl<T: Shareable> Layout for Locked<Words, T> {
 ///     Ok(())
 /// }
 /// ```
+///
+/// What another process could not use does not compile, nor does sending a guard to another thread:
+///
+/// ```compile_fail,E0277
+/// let name = offspring::sync::Mutex::new(String::from("lies on the heap of one process"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # fn main() -> std::io::Result<()> {
+/// let number = offspring::sync::Mutex::new(0)?;
+/// let guard = number.lock().unwrap();
+/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join().unwrap());
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "Lock")]
 #[doc(alias = "pthread_mutex_t")]
 pub struct Mutex<T: Shareable> {
