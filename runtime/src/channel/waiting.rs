@@ -49,7 +49,7 @@ impl View<'_> {
         // Most naps are short: no clock is read for the first.
         let first =
             deadline.map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()).min(NAP));
-        self.theirs().bell.nap_for(over, None)?;
+        self.theirs().bell.nap_for(over, Some(first))?;
         if over() {
             return Ok(Waited::Ready);
         }
