@@ -42,8 +42,8 @@ fn light(image: &[u8]) -> u64 {
 
 /// Draws something.
 fn draw(image: &mut [u8]) {
-    for (row, pixels) in (0_usize..).zip(image.chunks_mut(4096)) {
-        pixels.fill((row % 251) as u8);
+    for (shade, pixels) in (0..=250).cycle().zip(image.chunks_mut(4096)) {
+        pixels.fill(shade);
     }
 }
 
