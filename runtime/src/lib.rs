@@ -140,7 +140,7 @@ pub mod subprocess;
 
 pub use offspring_macros::{Process, Shareable, main, test};
 
-pub use channel::{Receiver, RecvError, SendError, Sender};
+pub use channel::{Connection, Receiver, RecvError, SendError, Sender, channel, pipe};
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,

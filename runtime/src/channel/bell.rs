@@ -89,9 +89,15 @@ impl Bell {
         self.asked.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Counts one more in deep sleep, or one less.
+    pub(super) fn count(&self, lies_down: bool) {
+        let moved = |deep: u32| Some(if lies_down { deep.saturating_add(1) } else { deep.saturating_sub(1) });
+        let _before = self.deep.fetch_update(Ordering::SeqCst, Ordering::Relaxed, moved);
+    }
+
     /// Counts one in deep sleep, until drop.
     pub(super) fn lie_down(&self) -> LyingDown<'_> {
-        self.deep.fetch_add(1, Ordering::SeqCst);
+        self.count(true);
         LyingDown(self)
     }
 
@@ -118,7 +124,6 @@ pub(super) struct LyingDown<'a>(&'a Bell);
 
 impl Drop for LyingDown<'_> {
     fn drop(&mut self) {
-        let down = |deep: u32| Some(deep.saturating_sub(1));
-        let _before = self.0.deep.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
+        self.0.count(false);
     }
 }

@@ -14,10 +14,12 @@ use super::error::{RecvError, SendFailure};
 use super::ring::{Content, FIRST_TICKET, Limits, MAX_INLINE, Record, Ring, Which};
 use super::waiting::{View, Waited, send_token};
 use crate::process;
+use crate::process::wait::{BeforeSleep, Sleeper};
 use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
 use crate::sys::spin::Spin;
 use crate::sys::{Borrowed, Object, borrow, clock};
 use crate::wire::attachment;
+use crate::wire::bytes::Bytes;
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::parcel::{self, Beside, Parcel};
 
@@ -221,7 +223,7 @@ impl End {
     /// Receives a message, and makes a value of it.
     pub(super) fn receive<T: DeserializeOwned>(&self, patience: Patience) -> Result<T, RecvError> {
         with_own(&ARRIVAL, |arrival| {
-            self.await_arrival(arrival, patience)?;
+            self.await_arrival(arrival, patience, usize::MAX)?;
             let Arrival { copied, beside, record, .. } = arrival;
             let decoded = match record.slot.take() {
                 None => parcel::unpack(copied, beside),
@@ -235,10 +237,30 @@ impl End {
         })
     }
 
-    /// Waits for a message, and takes it.
-    fn await_arrival(&self, arrival: &mut Arrival, patience: Patience) -> Result<(), RecvError> {
+    /// Receives a message as the bytes that it is, if they are no more than a maximum.
+    pub(super) fn receive_bytes(&self, patience: Patience, maximum: usize) -> Result<Bytes, RecvError> {
+        with_own(&ARRIVAL, |arrival| {
+            self.await_arrival(arrival, patience, maximum)?;
+            let Arrival { copied, beside, record } = arrival;
+            let bytes = match record.slot.take() {
+                None => Bytes::from(&copied[..]),
+                Some(content) => self.content(content, beside)?.into(),
+            };
+            let alone = beside.objects.is_empty() && beside.buffers.is_empty();
+            *beside = Beside::default();
+            if alone { Ok(bytes) } else { Err(RecvError::Decode("it is a value, and no bytes".into())) }
+        })
+    }
+
+    /// Waits for a message of a length up to a maximum, and takes it.
+    fn await_arrival(
+        &self,
+        arrival: &mut Arrival,
+        patience: Patience,
+        maximum: usize,
+    ) -> Result<(), RecvError> {
         loop {
-            if self.take(arrival)? {
+            if self.take(arrival, maximum)? {
                 return Ok(());
             }
             if self.ring.is_closed() {
@@ -266,7 +288,7 @@ impl End {
     }
 
     /// Takes the next record out of the ring, if there is one.
-    fn take(&self, arrival: &mut Arrival) -> Result<bool, RecvError> {
+    fn take(&self, arrival: &mut Arrival, maximum: usize) -> Result<bool, RecvError> {
         let receivers = self.ring.side(Which::Receivers);
         let Arrival { copied, beside, record } = arrival;
         loop {
@@ -277,6 +299,15 @@ impl End {
             copied.clear();
             if !self.ring.front(copied, record)? {
                 return Ok(false);
+            }
+            if maximum < usize::MAX {
+                let length = match record.slot {
+                    None => copied.len(),
+                    Some(content) => self.ring.length_within(content)?,
+                };
+                if length > maximum {
+                    return Err(RecvError::TooLong { length, maximum });
+                }
             }
             let objects = if record.objects == 0 { Ok(true) } else { self.take_objects(record, beside) };
             // A sender that is gone needs no token.
@@ -330,6 +361,22 @@ impl End {
     }
 }
 
+/// For who waits for several things: this end receives.
+impl Sleeper for End {
+    fn count(&self, lies_down: bool) {
+        self.ring.side(Which::Senders).bell.count(lies_down);
+    }
+
+    fn before_sleep(&self) -> io::Result<BeforeSleep> {
+        let over = || self.ring.has_data() || self.ring.is_closed();
+        self.view(Which::Receivers).before_sleep(&over)
+    }
+
+    fn is_ready(&self) -> io::Result<bool> {
+        Ok(self.ring.has_data() || self.ring.is_closed() || self.socket.is_closed()?)
+    }
+}
+
 /// A message that has been received.
 #[derive(Debug, Default)]
 struct Arrival {
@@ -353,6 +400,15 @@ fn with_own<T: Default, R>(own: &'static LocalKey<RefCell<T>>, action: impl FnOn
     done.ok().flatten().or_else(|| act(&mut T::default())).expect("it is done once")
 }
 
+impl Parcel {
+    /// Keeps the buffer for the next value, unless it is a large one.
+    fn forget_large(&mut self) {
+        if self.bytes.capacity() > 4 * MAX_INLINE {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
 /// Sends a value through an end.
 pub(super) fn send_value<T: Serialize>(end: &End, value: &T, patience: Patience) -> Result<(), SendFailure> {
     with_own(&PARCEL, |parcel| {
@@ -364,9 +420,18 @@ pub(super) fn send_value<T: Serialize>(end: &End, value: &T, patience: Patience)
         // The senders of what could not be sent keep theirs.
         parcel.beside.objects.clear();
         parcel.beside.buffers.clear();
-        if parcel.bytes.capacity() > 4 * MAX_INLINE {
-            parcel.bytes = Vec::new(); // one large value is no reason to keep so much
-        }
+        parcel.forget_large();
+        sent
+    })
+}
+
+/// Sends bytes as they are through an end.
+pub(super) fn send_bytes(end: &End, bytes: &[u8], patience: Patience) -> Result<(), SendFailure> {
+    with_own(&PARCEL, |parcel| {
+        parcel.bytes.clear();
+        parcel.bytes.extend_from_slice(bytes);
+        let sent = end.send(parcel, patience);
+        parcel.forget_large();
         sent
     })
 }

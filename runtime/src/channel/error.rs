@@ -97,6 +97,14 @@ pub enum RecvError {
     /// Nothing came until the time was over.
     #[error("the channel was empty until the timeout")]
     TimedOut,
+    /// The next message is longer than the call allows. It stays, and can be received by a call that allows it.
+    #[error("the next message has {length} bytes, more than the {maximum} that this call takes")]
+    TooLong {
+        /// How many bytes the message has.
+        length: usize,
+        /// How many the call takes.
+        maximum: usize,
+    },
     /// A message came that could not be decoded. It is gone; those behind it are not.
     #[error("a message cannot be decoded: {0}")]
     Decode(String),

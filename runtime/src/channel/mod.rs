@@ -67,12 +67,16 @@
 mod bell;
 mod ends;
 mod error;
+mod future;
+mod pipe;
 mod receiver;
 mod ring;
 mod sender;
 mod waiting;
 
 pub use error::{RecvError, SendError, SendFailure};
+pub use future::{RecvFuture, SendFuture};
+pub use pipe::{Connection, pipe};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;
 
@@ -155,13 +159,24 @@ impl Builder {
     /// # Errors
     /// When the system lacks memory or descriptors. A limit of zero is invalid.
     pub fn build<T>(&self) -> io::Result<(Sender<T>, Receiver<T>)> {
+        let (sending, receiving) = ends::pair(self.limits()?, item::<T>())?;
+        Ok((Sender::new(sending), Receiver::new(receiving)))
+    }
+
+    /// Makes a [`pipe()`], each direction of which has these limits.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn pipe<A, B>(&self) -> io::Result<(Connection<A, B>, Connection<B, A>)> {
+        pipe::with_limits(self.limits()?)
+    }
+
+    fn limits(&self) -> io::Result<Limits> {
         if self.count == Some(0) || self.bytes == Some(0) {
             let why = "a channel between processes holds at least one message: its limits are at least 1";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let limits = Limits { count: self.count.map(|count| count as u64), bytes: self.bytes };
-        let (sending, receiving) = ends::pair(limits, item::<T>())?;
-        Ok((Sender::new(sending), Receiver::new(receiving)))
+        Ok(Limits { count: self.count.map(|count| count as u64), bytes: self.bytes })
     }
 }
 

@@ -11,7 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ends::{End, Patience};
 use super::error::RecvError;
+use super::future::RecvFuture;
 use super::item;
+use crate::process::wait::Sleeper;
+use crate::process::{Sentinel, Waitable};
 use crate::sys::poller;
 
 /// The end of a channel that receives. See [the module](super).
@@ -82,6 +85,14 @@ impl<T: DeserializeOwned> Receiver<T> {
         self.end.receive(Patience::Until(poller::deadline(Some(timeout))))
     }
 
+    /// Receives a value without a thread that waits, on any executor. A future that is dropped has received nothing.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_async(&self) -> RecvFuture<'_, T> {
+        RecvFuture::new(&self.end)
+    }
+
     /// The messages, one after the other, until no more can come. One that cannot be decoded is an error item.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
@@ -90,6 +101,17 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// The messages that are there, without waiting for more.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter(self)
+    }
+}
+
+/// Ready when something can be received, or nothing more can come.
+impl<T> Waitable for Receiver<T> {
+    fn sentinel(&self) -> Sentinel<'_> {
+        Sentinel::new(self.end.socket.sentinel())
+    }
+
+    fn sleeper(&self) -> Option<&dyn Sleeper> {
+        Some(&*self.end)
     }
 }
 

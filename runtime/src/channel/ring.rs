@@ -46,6 +46,7 @@ use crate::sys::owner::{Owner, OwnerCell};
 use crate::sys::robust::{Held, Locked, RobustMutex};
 use crate::sys::shareable::shared_layout;
 use crate::sys::{Borrowed, Object, borrow};
+use crate::wire::codec::{Codec, Wire};
 
 /// Where the ring begins in the file.
 const HEADER: u64 = 256 * 1024;
@@ -661,6 +662,14 @@ impl Ring {
         }
         reading.mapping = Some(mapping);
         Ok(bytes::Bytes::from_owner(reading))
+    }
+
+    /// How long the first part of a slot's content is, which its head tells. With the receivers' lock held.
+    pub(super) fn length_within(self: &Arc<Self>, content: Content) -> io::Result<usize> {
+        let mapping = self.slot_mapping(content.slot, false, content.length)?;
+        let head = (content.head as usize).min(mapping.len());
+        let lengths: Vec<usize> = Wire::decode(mapping.bytes(0, head)).map_err(|_| broken())?;
+        lengths.first().copied().ok_or_else(broken)
     }
 
     /// Frees a slot that this process fills or reads.

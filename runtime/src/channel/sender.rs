@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ends::{End, Patience, send_value};
 use super::error::SendError;
+use super::future::SendFuture;
 use super::item;
 use crate::sys::poller;
 
@@ -87,6 +88,15 @@ impl<T: Serialize> Sender<T> {
     /// See [`SendFailure`]; the error holds the value.
     pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
         self.send_with(value, Patience::Until(poller::deadline(Some(timeout))))
+    }
+
+    /// Sends a value without a thread that waits while a bounded channel is full, on any executor. A future that is dropped has
+    /// sent nothing.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_async(&self, value: T) -> SendFuture<'_, T> {
+        SendFuture::new(&self.end, value)
     }
 
     fn send_with(&self, value: T, patience: Patience) -> Result<(), SendError<T>> {

@@ -1,7 +1,7 @@
 //! The watcher: one thread that sees children end when nobody else looks, and answers when other processes ask.
 //!
-//! It is made at the first start. It reaps what ends, so that there are no zombies; it wakes the tasks that `.await` a
-//! child; and it kills a child that does not come by the guard in time. It sleeps in one `epoll_wait` otherwise, with all signals
+//! It is made at the first start, or when the first task waits. It reaps what ends, so that there are no zombies; it wakes the tasks that `.await` a
+//! child or a channel; and it kills a child that does not come by the guard in time. It sleeps in one `epoll_wait` otherwise, with all signals
 //! blocked.
 //!
 //! Most children are joined soon after their start, and to watch those would only cost: two system calls each, and
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::record::Record;
@@ -20,7 +21,7 @@ use super::{children, exit};
 use crate::launch;
 use crate::sys::poller::{self, Poller};
 use crate::sys::process::Handle;
-use crate::sys::{fork, runtime};
+use crate::sys::{Borrowed, Object, fork, runtime};
 
 /// How long an ended child that nobody joins may stay unreaped.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -33,6 +34,44 @@ enum Watched {
     Stray(Arc<Handle>),
     /// What others ask for: it stays.
     Service(Arc<dyn Service>),
+    /// A task that waits for a descriptor.
+    Task(Arc<Task>),
+}
+
+/// A task that waits for a descriptor.
+#[derive(Debug)]
+struct Task {
+    object: Object,
+    /// `None` once it has been woken.
+    waker: Mutex<Option<Waker>>,
+}
+
+/// A task's wish to be woken, until drop.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    task: Arc<Task>,
+    token: u64,
+    owner: u32,
+}
+
+impl Wish {
+    /// Has this waker woken, if the wish has not come true yet: whether that is so.
+    pub(crate) fn renew(&self, waker: &Waker) -> bool {
+        let mut place = self.task.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *place {
+            None => false,
+            Some(known) => {
+                known.clone_from(waker);
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Wish {
+    fn drop(&mut self) {
+        withdraw(self.owner, self.token);
+    }
 }
 
 /// What the thread does when another process asks for it.
@@ -58,6 +97,7 @@ impl Watched {
             Self::Child(record) => record.sentinel(),
             Self::Stray(handle) => handle.sentinel(),
             Self::Service(service) => service.sentinel(),
+            Self::Task(task) => poller::sentinel(&task.object),
         }
     }
 }
@@ -134,7 +174,7 @@ pub(crate) fn unwatch(record: &Arc<Record>) -> io::Result<()> {
         }
         let token = watcher.watched.iter().find_map(|(token, watched)| match watched {
             Watched::Child(other) => Arc::ptr_eq(other, record).then_some(*token),
-            Watched::Stray(_) | Watched::Service(_) => None,
+            Watched::Stray(_) | Watched::Service(_) | Watched::Task(_) => None,
         });
         match token.and_then(|token| watcher.watched.remove(&token)) {
             Some(_) => watcher.poller.remove(record.sentinel()),
@@ -168,14 +208,29 @@ pub(crate) fn offer<S: Service + 'static>(make: impl FnOnce() -> io::Result<S>) 
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        if self.owner != std::process::id() {
-            return;
-        }
-        let _closing_it_removes_it_as_well = with(|watcher| match watcher.watched.remove(&self.token) {
-            Some(service) => watcher.poller.remove(service.sentinel()),
-            None => Ok(()),
-        });
+        withdraw(self.owner, self.token);
     }
+}
+
+/// Watches something no more. A copy of the process that watched it never did.
+fn withdraw(owner: u32, token: u64) {
+    if owner != std::process::id() {
+        return;
+    }
+    let _closing_it_removes_it_as_well = with(|watcher| match watcher.watched.remove(&token) {
+        Some(watched) => watcher.poller.remove(watched.sentinel()),
+        None => Ok(()),
+    });
+}
+
+/// Has a task woken when a descriptor, which is duplicated for the purpose, becomes ready.
+pub(crate) fn wake_when_ready(object: Borrowed<'_>, waker: &Waker) -> io::Result<Wish> {
+    ensure()?;
+    let task =
+        Arc::new(Task { object: object.try_clone_to_owned()?, waker: Mutex::new(Some(waker.clone())) });
+    let token = with(|watcher| watcher.begin(Watched::Task(Arc::clone(&task))).map(Some))?;
+    let token = token.ok_or_else(|| io::Error::other("this process was copied while it made the watcher"))?;
+    Ok(Wish { task, token, owner: std::process::id() })
 }
 
 /// Lets a service answer, and watches on. All of it in one section, so that no copy of this process comes to hold the service.
@@ -229,7 +284,7 @@ impl Watcher {
     fn booting(&self) -> impl Iterator<Item = &Arc<Record>> {
         let watched = self.watched.values().filter_map(|watched| match watched {
             Watched::Child(record) => Some(record),
-            Watched::Stray(_) | Watched::Service(_) => None,
+            Watched::Stray(_) | Watched::Service(_) | Watched::Task(_) => None,
         });
         watched.chain(&self.pending).filter(|record| record.boot_deadline().is_some())
     }
@@ -277,6 +332,12 @@ fn conclude(watched: &Watched) {
             let _taken_by_somebody_else = handle.try_reap();
         }
         Watched::Service(_) => {} // never taken: it stays
+        Watched::Task(task) => {
+            let waker = task.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
     }
 }
 

@@ -27,7 +27,9 @@ pub(crate) const OUT_OF_LINE: usize = 16 * 1024;
 /// Those of a [frozen](crate::shm::SharedMemory::freeze) shared memory are not copied at all: every process that receives
 /// them reads the same memory.
 ///
-/// Clones are cheap and share the memory. It is made from a `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
+/// Clones and [slices](Self::slice) are cheap and share the memory. What arrived together in one large value lies in one
+/// piece, which is given back with the last of its parts. Other formats than this crate's see plain bytes. It is made from a
+/// `Vec<u8>`, a slice, or a [`bytes::Bytes`], and gives one back.
 ///
 /// ```
 /// use offspring::Bytes;

@@ -226,4 +226,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_bag_that_is_filled_without_end_is_refused() {
+        let (filler, bag) = Channel::pair().unwrap();
+        filler.send(&[&[BAG]], &[]).unwrap();
+        let header = Wire::encode("header").unwrap();
+        let message = Message { bytes: [&[BAG], &header[..]].concat(), objects: vec![bag] };
+        let error = open::<String>(message).unwrap_err();
+        assert!(error.to_string().contains("its bag holds more than one can"), "{error}");
+    }
 }

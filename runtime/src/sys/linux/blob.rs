@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::memory::{self, Mapping};
+use super::memory::Mapping;
 use super::{Object, above_standard};
 use crate::sys::unix::signal::without_file_size_signal;
 
@@ -15,6 +15,9 @@ const SEALS: SealFlag = SealFlag::F_SEAL_SHRINK
     .union(SealFlag::F_SEAL_GROW)
     .union(SealFlag::F_SEAL_WRITE)
     .union(SealFlag::F_SEAL_SEAL);
+
+/// What `st_blocks` counts in.
+const BLOCK: i128 = 512;
 
 /// Writes the bytes to a new blob.
 pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {
@@ -34,6 +37,39 @@ pub(crate) fn read(object: &Object) -> io::Result<bytes::Bytes> {
             "a blob is not sealed: its bytes could change",
         ));
     }
-    let length = usize::try_from(memory::length(object)?).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let status = nix::sys::stat::fstat(object)?;
+    // Bytes that were never written take no memory of their writer's, but would of a reader's, as much as the length says.
+    if i128::from(status.st_blocks) * BLOCK < i128::from(status.st_size) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a blob has holes: its length may lie"));
+    }
+    let length = usize::try_from(status.st_size).map_err(|_| io::ErrorKind::OutOfMemory)?;
     Ok(bytes::Bytes::from_owner(Mapping::read_only(object, length)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory;
+
+    #[test]
+    fn what_was_written_is_read_where_it_lies() {
+        for length in [0, 1, 4095, 4096, 4097, 1 << 20] {
+            let blob = write(&[b"a", &vec![7; length], b"b"]).unwrap();
+            let bytes = read(&blob).unwrap();
+            drop(blob);
+            assert!(bytes[0] == b'a' && bytes[1..=length] == vec![7; length] && bytes[length + 1..] == *b"b");
+        }
+        assert!(read(&write(&[]).unwrap()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_could_change_or_is_not_there_is_refused() {
+        let unsealed = memory::create(10).unwrap();
+        assert!(read(&unsealed).unwrap_err().to_string().contains("not sealed"));
+        let hollow = memory::create(1 << 40).unwrap();
+        fcntl(&hollow, FcntlArg::F_ADD_SEALS(SEALS)).unwrap();
+        assert!(read(&hollow).unwrap_err().to_string().contains("has holes"));
+        let (pipe, _) = std::io::pipe().unwrap();
+        read(&pipe.into()).unwrap_err();
+    }
 }

@@ -11,7 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::above_standard;
 use crate::sys::unix::poll::milliseconds;
-pub(crate) use crate::sys::unix::poll::{Sentinel, deadline, wait};
+pub(crate) use crate::sys::unix::poll::{Sentinel, deadline, sentinel, wait};
 
 /// Waits for one sentinel: whether it is ready.
 pub(crate) fn poll_one(sentinel: Sentinel<'_>, timeout: Option<Duration>) -> io::Result<bool> {

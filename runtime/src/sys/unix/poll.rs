@@ -12,6 +12,11 @@ pub(crate) use crate::sys::deadline::deadline;
 /// What can be waited for: a descriptor that becomes readable.
 pub(crate) type Sentinel<'a> = BorrowedFd<'a>;
 
+/// What becomes ready when an object can be read.
+pub(crate) fn sentinel(object: &crate::sys::Object) -> Sentinel<'_> {
+    std::os::fd::AsFd::as_fd(object)
+}
+
 /// Milliseconds until `deadline`, rounded up, clamped to what `poll` takes; -1 for never.
 pub(crate) fn milliseconds(deadline: Option<Instant>) -> i32 {
     let Some(deadline) = deadline else { return -1 };
