@@ -20,3 +20,4 @@
 //! | `shared_image` | one image of 1 GiB that four workers read where it lies |
 //! | `request_pipe` | a worker class with a request pipe, used through ordinary methods of the parent's object |
 //! | `ping_pong` | two processes and a pipe between them |
+//! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
