@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use offspring::channel::{self, Receiver, RecvError, SendFailure, Sender};
+use offspring::channel::{
+    self, Connection, Queue, QueueJoinError, Receiver, RecvError, SendFailure, Sender, TooManyDone,
+};
 use offspring::{Attachment, Bytes};
 use offspring_tests::{until, watchdog};
 
@@ -378,4 +380,208 @@ fn a_receiver_that_waits_for_long_takes_no_processor_time() {
     });
     sender.send(2).unwrap();
     assert!(child.join().unwrap() < 20_000_000, "nanoseconds");
+}
+
+#[offspring::test]
+fn a_pipe_carries_values_and_bytes_both_ways() {
+    let _dog = watchdog();
+    let (ours, theirs) = offspring::pipe::<String, u64>().unwrap();
+    let child = |parent: Connection<u64, String>| {
+        let text = parent.recv().unwrap();
+        parent.send(text.len() as u64).unwrap();
+        let bytes = parent.recv_bytes().unwrap();
+        parent.send_bytes(&bytes).unwrap();
+    };
+    let child = offspring::spawn(child, (theirs,)).unwrap();
+    ours.send("twelve bytes".into()).unwrap();
+    assert_eq!(ours.recv().unwrap(), 12);
+    assert!(!ours.poll(Duration::ZERO).unwrap());
+    ours.send_bytes(&[7; 100_000]).unwrap();
+    assert!(ours.poll(Duration::from_secs(30)).unwrap());
+    assert!(matches!(
+        ours.recv_bytes_at_most(99_999),
+        Err(RecvError::TooLong { length: 100_000, maximum: 99_999 })
+    ));
+    let mut buffer = vec![0; 100_001];
+    assert!(matches!(ours.recv_bytes_into(&mut buffer[..10]), Err(RecvError::TooLong { .. })));
+    assert_eq!(ours.recv_bytes_into(&mut buffer).unwrap(), 100_000);
+    assert!(buffer[..100_000].iter().all(|byte| *byte == 7));
+    child.join().unwrap();
+    assert!(ours.poll(Duration::from_secs(30)).unwrap());
+    assert!(matches!(ours.recv(), Err(RecvError::Disconnected)));
+    assert!(ours.send("nobody".into()).unwrap_err().is_disconnected());
+}
+
+#[offspring::test]
+fn an_empty_message_is_a_message() {
+    let _dog = watchdog();
+    let (one, other) = offspring::pipe::<(), ()>().unwrap();
+    one.send_bytes(&[]).unwrap();
+    assert!(other.poll(Duration::ZERO).unwrap());
+    assert!(other.recv_bytes().unwrap().is_empty());
+    assert!(matches!(other.try_recv(), Err(RecvError::Empty)));
+}
+
+#[offspring::test]
+fn a_wait_tells_which_of_receivers_children_and_sockets_are_ready() {
+    let _dog = watchdog();
+    let (to_first, first) = channel::channel::<u8>().unwrap();
+    let (to_second, second) = channel::channel::<u8>().unwrap();
+    let (local, _remote) = std::os::unix::net::UnixStream::pair().unwrap();
+    let local_fd = std::os::fd::AsFd::as_fd(&local);
+    let (start, started) = channel::channel::<()>().unwrap();
+    let child = |start: Receiver<()>, second: Sender<u8>| {
+        start.recv().unwrap();
+        second.send(5).unwrap();
+        start.recv().unwrap_err();
+    };
+    let child = offspring::spawn(child, (started, to_second)).unwrap();
+    let things: [&dyn offspring::Waitable; 4] = [&first, &second, &child, &local_fd];
+    assert_eq!(offspring::wait(&things, Some(Duration::from_millis(30))).unwrap(), [] as [usize; 0]);
+    start.send(()).unwrap();
+    assert_eq!(offspring::wait(&things, None).unwrap(), [1]);
+    assert_eq!(second.recv().unwrap(), 5);
+    to_first.send(1).unwrap();
+    assert_eq!(offspring::wait(&things, None).unwrap(), [0]);
+    assert_eq!(first.recv().unwrap(), 1);
+    drop(start);
+    let mut ready = Vec::new();
+    while ready != [1, 2] {
+        ready = offspring::wait(&things, None).unwrap();
+        assert!(ready.iter().all(|index| [1, 2].contains(index)), "{ready:?}");
+    }
+    assert!(matches!(second.recv(), Err(RecvError::Disconnected)));
+}
+
+#[offspring::test]
+fn many_threads_in_one_wait_each_hear_of_their_channel() {
+    let _dog = watchdog();
+    let (sender, receiver) = channel::channel::<u32>().unwrap();
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let receiver = receiver.clone();
+            std::thread::spawn(move || {
+                let mut got = 0;
+                loop {
+                    offspring::wait(&[&receiver], None).unwrap();
+                    match receiver.try_recv() {
+                        Ok(_) => got += 1,
+                        Err(error) if error.is_disconnected() => return got,
+                        Err(_) => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    for number in 0..2000 {
+        sender.send(number).unwrap();
+        if number % 100 == 0 {
+            until("all is read, and they sleep", || receiver.is_empty());
+        }
+    }
+    drop(sender);
+    let got: u32 = waiting.into_iter().map(|waiting| waiting.join().unwrap()).sum();
+    assert_eq!(got, 2000);
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[offspring::test]
+fn tasks_await_messages_and_room() {
+    let _dog = watchdog();
+    let (sender, numbers) = channel::bounded::<u64>(2).unwrap();
+    let (answers, receiver) = channel::bounded::<u64>(2).unwrap();
+    let child = |numbers: Receiver<u64>, answers: Sender<u64>| {
+        block_on(async {
+            while let Ok(number) = numbers.recv_async().await {
+                answers.send_async(number + 1).await.unwrap();
+            }
+        });
+    };
+    let child = offspring::spawn(child, (numbers, answers)).unwrap();
+    let producer = std::thread::spawn(move || {
+        block_on(async {
+            for number in 0..3000 {
+                sender.send_async(number).await.unwrap();
+            }
+        });
+    });
+    block_on(async {
+        for number in 0..3000 {
+            assert_eq!(receiver.recv_async().await.unwrap(), number + 1);
+        }
+        assert!(matches!(receiver.recv_async().await, Err(RecvError::Disconnected)));
+    });
+    producer.join().unwrap();
+    child.join().unwrap();
+}
+
+#[offspring::test]
+fn a_queue_is_joined_when_all_its_tasks_are_done() {
+    let _dog = watchdog();
+    let queue = Queue::<u64>::bounded(10).unwrap();
+    let done = offspring::shm::Shared::new(std::sync::atomic::AtomicU64::new(0)).unwrap();
+    let work = |queue: Queue<u64>, done: offspring::shm::Shared<std::sync::atomic::AtomicU64>| {
+        while queue.get().is_ok() {
+            done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            queue.task_done().unwrap();
+        }
+        assert_eq!(queue.task_done(), Err(TooManyDone));
+    };
+    let workers: Vec<_> =
+        (0..2).map(|_| offspring::spawn(work, (queue.clone(), done.clone())).unwrap()).collect();
+    for round in 1..=3 {
+        (0..200).for_each(|task| queue.put(task).unwrap());
+        queue.join().unwrap();
+        assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), round * 200);
+    }
+    queue.close().unwrap();
+    assert!(queue.put(1).unwrap_err().is_disconnected());
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+}
+
+fn take_two_and_sleep(queue: Queue<u64>, taken: Sender<()>) {
+    queue.get().unwrap();
+    queue.get().unwrap();
+    taken.send(()).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[offspring::test]
+fn a_consumer_that_dies_with_tasks_in_hand_is_an_error_of_the_join_and_not_a_hang() {
+    let _dog = watchdog();
+    let queue = Queue::<u64>::new().unwrap();
+    (0..5).for_each(|task| queue.put(task).unwrap());
+    let (taken, is_taken) = channel::channel().unwrap();
+    let child = offspring::spawn(take_two_and_sleep, (queue.clone(), taken)).unwrap();
+    is_taken.recv().unwrap();
+    assert!(matches!(queue.join_timeout(Duration::from_millis(10)), Err(QueueJoinError::TimedOut)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    match queue.join() {
+        Err(QueueJoinError::ConsumerDied { pid, tasks: 2 }) => assert_eq!(pid, child.pid()),
+        other => panic!("{other:?}"),
+    }
+    for _ in 0..3 {
+        queue.get().unwrap();
+        queue.task_done().unwrap();
+    }
+    queue.join().unwrap();
 }

@@ -63,11 +63,10 @@ mod system {
     /// Leaves this process an empty directory in place of the file system; false where that takes a privilege.
     pub(super) fn see_only(directory: &str) -> bool {
         let path = CString::new(directory).unwrap();
-        // SAFETY: the path is a C string, the flag is a number.
-        unsafe {
-            libc::chroot(path.as_ptr()) == 0
-                || libc::unshare(libc::CLONE_NEWUSER) == 0 && libc::chroot(path.as_ptr()) == 0
-        }
+        // SAFETY: the path is a C string.
+        let change = || unsafe { libc::chroot(path.as_ptr()) } == 0;
+        // SAFETY: the flag is a number; a user namespace of one's own brings the privilege.
+        change() || unsafe { libc::unshare(libc::CLONE_NEWUSER) } == 0 && change()
     }
 }
 
@@ -123,7 +122,9 @@ fn atomics_in_memory_count_for_all_processes() {
         }
     };
     let children: Vec<_> = (0..4).map(|_| spawn(count, (memory.clone(),)).unwrap()).collect();
-    children.iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(memory.atomics::<AtomicU64>(0, 8).unwrap()[1].load(Relaxed), 40_000);
 }
 
@@ -678,8 +679,45 @@ fn many_processes_attach_to_one_name_at_once() {
         }
     };
     let children: Vec<_> = (0..8).map(|_| spawn(attach, (name.clone(),)).unwrap()).collect();
-    children.iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(memory.atomics::<AtomicU64>(0, 1).unwrap()[0].load(Relaxed), 400);
+}
+
+/// Makes a named memory, and uses up all descriptors until it is told to let go.
+fn starved_maker(name: String, mut link: Attachment<UnixStream>) {
+    let memory = SharedMemory::builder().name(&name).create(100).unwrap();
+    system::limit(libc::RLIMIT_NOFILE, 64);
+    let hoard: Vec<_> = std::iter::from_fn(|| link.try_clone().ok()).collect();
+    assert!(!hoard.is_empty());
+    for _ in 0..2 {
+        link.write_all(b"!").unwrap();
+        link.read_exact(&mut [0]).unwrap();
+    }
+    drop(hoard);
+    link.write_all(b"!").unwrap();
+    link.read_exact(&mut [0]).unwrap();
+    drop(memory);
+}
+
+#[offspring::test]
+fn a_maker_without_descriptors_turns_askers_away_until_it_has_some() {
+    let _dog = watchdog();
+    let name = unique("starved");
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let maker = spawn(starved_maker, (name.clone(), Attachment::new(theirs))).unwrap();
+    for _ in 0..2 {
+        ours.read_exact(&mut [0]).unwrap();
+        for _ in 0..5 {
+            assert_eq!(SharedMemory::open(&name).unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        ours.write_all(b"!").unwrap();
+    }
+    ours.read_exact(&mut [0]).unwrap();
+    assert_eq!(SharedMemory::open(&name).unwrap().len(), 100);
+    ours.write_all(b"!").unwrap();
+    maker.join().unwrap();
 }
 
 #[offspring::test]

@@ -58,7 +58,10 @@ impl Facts {
             format!("{} × {}, {} GiB", self.cpus, self.cpu, self.memory_gib),
             format!("transparent huge pages: {}", self.transparent_huge_pages),
             format!("{}; the program that is executed again has {}", self.rustc, self.program),
-            format!("{}; procspawn 1.0.2", self.python),
+            format!(
+                "{}; procspawn 1.0.2, ipc-channel 0.23.1, iceoryx2 0.10.0, crossbeam-channel 0.5.17",
+                self.python
+            ),
         ]
     }
 }

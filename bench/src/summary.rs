@@ -1,6 +1,6 @@
 //! What is kept of a batch of samples, and of several rounds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The order statistics of one batch.
 #[derive(Clone, Debug, Serialize)]
@@ -42,9 +42,38 @@ pub(crate) fn median(values: impl IntoIterator<Item = u64>) -> Option<f64> {
     Some(f64::midpoint(values[last / 2] as f64, values[last.div_ceil(2)] as f64))
 }
 
+/// How often something happened within a time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Rate {
+    pub(crate) count: u64,
+    pub(crate) ns: u64,
+}
+
+impl Rate {
+    /// The time of one.
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds and counts stay far below 2^52")]
+    pub(crate) fn ns_each(self) -> f64 {
+        self.ns as f64 / self.count as f64
+    }
+}
+
+/// The median over rounds of the time of one.
+pub(crate) fn median_each(rounds: &[Rate]) -> Option<f64> {
+    let mut each: Vec<f64> = rounds.iter().map(|rate| rate.ns_each()).collect();
+    each.sort_by(f64::total_cmp);
+    let last = each.len().checked_sub(1)?;
+    Some(f64::midpoint(each[last / 2], each[last.div_ceil(2)]))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Summary, median};
+    use super::{Rate, Summary, median, median_each};
+
+    #[test]
+    fn rates_are_compared_by_the_time_of_one() {
+        let rounds = [(10, 50), (100, 100), (1, 30)].map(|(count, ns)| Rate { count, ns });
+        assert_eq!(median_each(&rounds), Some(5.0));
+    }
 
     #[test]
     fn medians_lie_in_the_middle() {

@@ -1,4 +1,4 @@
-//! What conductor and drivers say to each other. `python/driver.py` says the same.
+//! What conductor and drivers say to each other. `python/start.py` says the same.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,14 +29,10 @@ pub(crate) struct Batch {
 /// What a driver answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The heap is there, and the driver listens.
-    Hello,
     /// The samples of a batch: the call that starts, and start and join together.
     Started { call_ns: Vec<u64>, whole_ns: Vec<u64> },
     /// When the last idle child was ready, and the private memory of some.
     Idle { ready_ns: u64, private_kib: Vec<u64> },
     /// The private memory of each spare, and the processor time that the server and all spares took together.
     Parked { private_kib: Vec<u64>, ticks: u64 },
-    /// It could not be done.
-    Failed(String),
 }

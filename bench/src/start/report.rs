@@ -3,6 +3,7 @@
 use super::contestant::{ALL, Contestant, Parent, SPARES, YARDSTICK};
 use super::results::{Results, Started, p50, p99};
 use crate::summary::{Summary, median};
+use crate::tables::{self, list, ratio, section};
 use crate::units::{duration, number, whole};
 
 /// All tables, as Markdown.
@@ -15,25 +16,9 @@ pub(crate) fn markdown(results: &Results) -> String {
         idle(results),
         parked(results),
         guards(results),
-        failures(results),
+        tables::failures(&results.failures),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n") + "\n"
-}
-
-/// A heading, a paragraph, and a table below it.
-fn section(title: &str, text: &str, columns: &[&str], rows: &[Vec<String>]) -> Option<String> {
-    if rows.is_empty() {
-        return None;
-    }
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let header: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
-    let rule: Vec<String> = columns
-        .iter()
-        .enumerate()
-        .map(|(place, _)| if place == 0 { "---" } else { "---:" }.to_owned())
-        .collect();
-    let rows: String = rows.iter().map(|row| line(row)).collect();
-    Some(format!("## {title}\n\n{text}\n\n{}{}{rows}", line(&header), line(&rule)))
 }
 
 fn head(results: &Results) -> String {
@@ -47,19 +32,9 @@ fn head(results: &Results) -> String {
     )
 }
 
-/// A list with a line for each.
-fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| ["- ", line].concat()).collect::<Vec<_>>().join("\n")
-}
-
 /// Microseconds.
 fn micros(ns: Option<f64>) -> String {
     ns.map_or_else(|| "–".into(), |ns| number(ns / 1e3))
-}
-
-fn ratio(value: Option<f64>, yardstick: Option<f64>) -> String {
-    let quotient = value.zip(yardstick).map(|(value, yardstick)| value / yardstick);
-    quotient.map_or_else(|| "–".into(), |q| if q < 0.1 { format!("{q:.3}") } else { number(q) })
 }
 
 /// The lowest and the highest of the rounds' medians.
@@ -215,11 +190,4 @@ fn guards(results: &Results) -> Option<String> {
         &["", "p50 (ns)", "p10 – p90", "threads", "children"],
         &rows.collect::<Vec<_>>(),
     )
-}
-
-fn failures(results: &Results) -> Option<String> {
-    if results.failures.is_empty() {
-        return None;
-    }
-    Some(format!("## What failed\n\n{}\n", list(&results.failures)))
 }

@@ -10,6 +10,7 @@ use super::guard;
 use super::protocol::{Answer, Batch, Request};
 use super::results::{Idle, Parked, Results, Started};
 use crate::facts::Facts;
+use crate::failures::{Failures, note};
 use crate::link::Link;
 use crate::options::Options;
 use crate::procfs;
@@ -60,7 +61,7 @@ impl Plan {
     }
 }
 
-/// A driver, until it fails.
+/// A driver, if it could be opened.
 #[derive(Debug)]
 struct Seat {
     who: &'static Contestant,
@@ -71,7 +72,7 @@ struct Seat {
 /// Measures everything.
 pub(crate) fn run(options: &Options) -> Result<Results> {
     let plan = Plan::of(options);
-    let mut stage = Stage { seats: Vec::new(), failures: Vec::new() };
+    let mut stage = Stage { seats: Vec::new(), failures: Failures::default() };
     stage.open(options)?;
 
     note("warming up");
@@ -87,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
     note("idle children");
     let idle = stage.idle(&plan);
     note("guards");
-    let guards = stage.noted("the guard", guard::measure(plan.guard_samples)).unwrap_or_default();
+    let guards = stage.failures.noted("the guard", guard::measure(plan.guard_samples)).unwrap_or_default();
 
     Ok(Results {
         facts: Facts::gather(&options.python),
@@ -98,19 +99,15 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
         idle,
         parked,
         guards,
-        failures: stage.failures,
+        failures: stage.failures.0,
     })
-}
-
-fn note(what: &str) {
-    eprintln!("bench: {what} …");
 }
 
 /// All drivers, and what went wrong with them.
 #[derive(Debug)]
 struct Stage {
     seats: Vec<Seat>,
-    failures: Vec<String>,
+    failures: Failures,
 }
 
 impl Stage {
@@ -126,7 +123,7 @@ impl Stage {
             for who in &ALL {
                 if options.only.is_empty() || options.only.iter().any(|id| id == who.id) {
                     let opened = open(who, parent, &options.python);
-                    let link = self.noted(&format!("{}, {parent:?} parent", who.label), opened);
+                    let link = self.failures.noted(&format!("{}, {parent:?} parent", who.label), opened);
                     self.seats.push(Seat { who, parent, link });
                 }
             }
@@ -134,34 +131,12 @@ impl Stage {
         Ok(())
     }
 
-    /// What succeeded; what failed is noted.
-    fn noted<T>(&mut self, what: &str, result: Result<T>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let failure = format!("{what}: {error:#}");
-                eprintln!("bench: {failure}");
-                if !self.failures.contains(&failure) {
-                    self.failures.push(failure);
-                }
-                None
-            }
-        }
-    }
-
-    /// Asks a driver. One that does not answer is not asked again.
+    /// Asks a driver. One that did not answer is not asked again.
     fn ask(&mut self, seat: usize, request: &Request) -> Option<Answer> {
         let Seat { who, parent, link } = &mut self.seats[seat];
         let what = format!("{}, {parent:?} parent, {request:?}", who.label);
-        let answer = link.as_mut()?.ask(request);
-        if answer.is_err() {
-            *link = None;
-        }
-        let said = answer.and_then(|answer| match answer {
-            Answer::Failed(why) => bail!(why),
-            answer => Ok(answer),
-        });
-        self.noted(&what, said)
+        let link = link.as_mut().filter(|link| !link.is_lost())?;
+        self.failures.noted(&what, link.ask(request))
     }
 
     fn start_and_join(&mut self, rounds: usize, batch: Batch, takes_part: fn(&Seat) -> bool) -> Vec<Started> {
@@ -240,16 +215,12 @@ fn open(who: &Contestant, parent: Parent, python: &str) -> Result<Link> {
     let mib = parent.mib().to_string();
     let mut command = if let Kind::Python(method) = who.kind {
         let mut command = Command::new(python);
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/python/driver.py")).arg(method);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/python/start.py")).arg(method);
         command
     } else {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["driver", who.id]);
+        command.args(["driver", "start", who.id]);
         command
     };
-    let mut link = Link::open(command.arg(mib)).context("open the driver")?;
-    match link.hear()? {
-        Answer::Hello => Ok(link),
-        answer => bail!("the driver began with {answer:?}"),
-    }
+    Link::open(command.arg(mib)).context("open the driver")
 }

@@ -48,6 +48,8 @@ pub(super) struct End {
     /// When somebody last looked whether the other side is there, and how many children had died by then.
     looked: AtomicU64,
     deaths: AtomicU32,
+    /// It is a queue's: what it takes is put to an account.
+    keeps_tally: bool,
 }
 
 /// Makes a channel: the end that sends and the end that receives.
@@ -59,7 +61,25 @@ pub(super) fn pair(limits: Limits, item: u64) -> io::Result<(End, End)> {
 
 impl End {
     fn new(ring: Arc<Ring>, socket: Channel) -> Self {
-        Self { ring, socket, spin: Spin::new(HOT), looked: AtomicU64::new(0), deaths: AtomicU32::new(0) }
+        Self {
+            ring,
+            socket,
+            spin: Spin::new(HOT),
+            looked: AtomicU64::new(0),
+            deaths: AtomicU32::new(0),
+            keeps_tally: false,
+        }
+    }
+
+    /// The end of a queue: what it takes is put to an account.
+    pub(super) fn with_tally(self) -> Self {
+        Self { keeps_tally: true, ..self }
+    }
+
+    /// The account of this process in a queue. With the receivers' lock held.
+    fn consumer(&self) -> Result<usize, RecvError> {
+        let full = || io::Error::other("too many processes take tasks out of the queue");
+        self.ring.consumer().ok_or_else(|| RecvError::System(full()))
     }
 
     /// Puts the end into a value.
@@ -309,10 +329,11 @@ impl End {
                     return Err(RecvError::TooLong { length, maximum });
                 }
             }
+            let consumer = if self.keeps_tally { Some(self.consumer()?) } else { None };
             let objects = if record.objects == 0 { Ok(true) } else { self.take_objects(record, beside) };
             // A sender that is gone needs no token.
             let _senders_are_gone = send_token(receivers, &self.socket);
-            self.ring.pop(record)?;
+            self.ring.pop(record, consumer)?;
             drop(held);
             receivers.bell.ring_at_once();
             match objects {
@@ -503,6 +524,31 @@ impl From<io::Error> for RecvError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
+}
+
+/// Puts both ends of one channel into a value.
+pub(super) fn serialize_both<S: Serializer>(
+    sending: &End,
+    receiving: &End,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let [sending_socket, receiving_socket] =
+        [sending, receiving].map(|end| Handle(borrow(end.socket.object())));
+    (Handle(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
+}
+
+/// Takes both ends of one channel out of a value.
+pub(super) fn deserialize_both<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    item: u64,
+) -> Result<(End, End), D::Error> {
+    let (memory, sending, receiving) = <(Arrived, Arrived, Arrived)>::deserialize(deserializer)?;
+    let ring = Arc::new(Ring::open(memory.0, item).map_err(parcel::unreadable)?);
+    let end = |socket: Arrived| {
+        let socket = Channel::from_object(socket.0).map_err(parcel::unreadable)?;
+        Ok(End::new(Arc::clone(&ring), socket))
+    };
+    Ok((end(sending)?, end(receiving)?))
 }
 
 /// An object in a value.

@@ -69,6 +69,7 @@ mod ends;
 mod error;
 mod future;
 mod pipe;
+mod queue;
 mod receiver;
 mod ring;
 mod sender;
@@ -77,6 +78,7 @@ mod waiting;
 pub use error::{RecvError, SendError, SendFailure};
 pub use future::{RecvFuture, SendFuture};
 pub use pipe::{Connection, pipe};
+pub use queue::{Queue, QueueJoinError, TooManyDone};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;
 
@@ -90,7 +92,7 @@ use ring::Limits;
 ///
 /// # Errors
 /// When the system lacks memory or descriptors.
-#[doc(alias("Queue", "SimpleQueue", "unbounded"))]
+#[doc(alias = "unbounded")]
 pub fn channel<T>() -> io::Result<(Sender<T>, Receiver<T>)> {
     Builder::new().build()
 }

@@ -58,6 +58,8 @@ const SEGMENTS: usize = 19;
 const SLABS: u64 = 1 << 40;
 /// How many slots there can be.
 const SLOTS: usize = 1024;
+/// How many processes can take tasks out of a queue at once.
+const CONSUMERS: usize = 256;
 /// The least capacity of a slot.
 const SMALLEST_SLOT: u64 = 64 * 1024;
 /// A slot whose capacity is larger gives its memory back as soon as it is free.
@@ -88,7 +90,22 @@ shared_layout! {
         closed: AtomicU32,
         pub(super) senders: Side,
         pub(super) receivers: Side,
+        pub(super) tally: Tally,
         slots: [Slot; SLOTS],
+    }
+
+    /// What a queue keeps of the tasks that were taken out of it.
+    pub(super) struct Tally {
+        /// Rung when a task is done.
+        pub(super) bell: Bell,
+        consumers: [Consumer; CONSUMERS],
+    }
+
+    /// What one process took out of a queue. A process that is new to it goes on with the counts of a dead one that owes nothing.
+    pub(super) struct Consumer {
+        owner: OwnerCell,
+        taken: AtomicU64,
+        done: AtomicU64,
     }
 
     /// What senders, or receivers, share among themselves.
@@ -125,6 +142,9 @@ shared_layout! {
         /// How far the receivers were when a sender last looked.
         peer_position: AtomicU64,
         peer_count: AtomicU64,
+        /// The consumer that goes with it, plus one, and what it will have taken.
+        next_consumer: AtomicU64,
+        next_taken: AtomicU64,
         /// The number of the last message with objects.
         ticket: AtomicU64,
         /// How many slots have been made.
@@ -541,7 +561,7 @@ impl Ring {
     }
 
     /// Receives the record that [`front`](Self::front) read: it is the caller's from here on. With the receivers' lock held.
-    pub(super) fn pop(&self, record: &Record) -> io::Result<()> {
+    pub(super) fn pop(&self, record: &Record, consumer: Option<usize>) -> io::Result<()> {
         let Side { progress, notes, .. } = &self.header().receivers;
         if let Some(content) = record.slot {
             let slot = self.slot(content.slot)?;
@@ -550,8 +570,16 @@ impl Ring {
         }
         let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
         notes.note(progress, record.position_after, record.bytes);
+        if let Some(consumer) = consumer {
+            let taken = self.header().tally.consumers[consumer].taken.load(Ordering::Relaxed) + 1;
+            notes.next_taken.store(taken, Ordering::Release);
+            notes.next_consumer.store(consumer as u64 + 1, Ordering::Release);
+        }
         // Sequentially consistent, since the bell looks next who naps.
         progress.advance(notes, Ordering::SeqCst);
+        if consumer.is_some() {
+            self.settle_consumer(true);
+        }
         if segment(record.position_after).0 != before {
             let _memory_stays_in_use = memory::release(&self.object, HEADER + start, end - start);
         }
@@ -773,9 +801,86 @@ impl Ring {
     /// Completes what a receiver left half done that died.
     fn settle_receivers(&self) {
         let Side { progress, notes, .. } = &self.header().receivers;
-        if progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed) {
+        let received =
+            progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed);
+        if received {
             progress.advance(notes, Ordering::Release);
         }
+        self.settle_consumer(received);
+    }
+
+    /// Puts a task to the account of who takes it, if it was received. With the receivers' lock held.
+    fn settle_consumer(&self, received: bool) {
+        let notes = &self.header().receivers.notes;
+        let consumer = notes.next_consumer.load(Ordering::Acquire).checked_sub(1);
+        let consumers = &self.header().tally.consumers;
+        if let (true, Some(consumer)) = (received, consumer.and_then(|index| consumers.get(index as usize))) {
+            consumer.taken.store(notes.next_taken.load(Ordering::Relaxed), Ordering::Release);
+        }
+        notes.next_consumer.store(0, Ordering::Release);
+    }
+
+    // --- Queues ---
+
+    /// The account of this process. With the receivers' lock held. `None` when there are too many.
+    pub(super) fn consumer(&self) -> Option<usize> {
+        let me = Owner::me();
+        let consumers = &self.header().tally.consumers;
+        let nobody = |owner: Owner| owner.pid == 0;
+        if let Some(mine) = consumers.iter().position(|consumer| consumer.owner.get() == me) {
+            return Some(mine);
+        }
+        let settled = |consumer: &Consumer| {
+            let owner = consumer.owner.get();
+            nobody(owner) || (consumer.owes() == 0 && owner.is_dead())
+        };
+        let free = consumers.iter().position(settled)?;
+        consumers[free].owner.set(me);
+        Some(free)
+    }
+
+    /// Says that one task of this process is done: whether there was one to do.
+    pub(super) fn finish_one(&self) -> bool {
+        let me = Owner::me();
+        let mine = self.header().tally.consumers.iter().find(|consumer| consumer.owner.get() == me);
+        let finished = mine.is_some_and(|consumer| {
+            let done = |done: u64| (done < consumer.taken.load(Ordering::Acquire)).then_some(done + 1);
+            consumer.done.fetch_update(Ordering::SeqCst, Ordering::Acquire, done).is_ok()
+        });
+        if finished {
+            self.header().tally.bell.ring_for_all();
+        }
+        finished
+    }
+
+    /// How many tasks are not done yet: waiting, or taken.
+    pub(super) fn unfinished(&self) -> u64 {
+        let done: u64 =
+            self.header().tally.consumers.iter().map(|consumer| consumer.done.load(Ordering::SeqCst)).sum();
+        self.header().senders.progress.count.load(Ordering::SeqCst).saturating_sub(done)
+    }
+
+    /// Strikes out the tasks that a dead process had taken and will never do: which process, and how many they were.
+    pub(super) fn strike_out_lost(&self) -> Option<(u32, u64)> {
+        self.header().tally.consumers.iter().find_map(|consumer| {
+            let owed = consumer.owes();
+            let owner = consumer.owner.get();
+            if owed == 0 || !owner.is_dead() {
+                return None;
+            }
+            let taken = consumer.taken.load(Ordering::Acquire);
+            let struck =
+                consumer.done.compare_exchange(taken - owed, taken, Ordering::SeqCst, Ordering::Relaxed);
+            struck.is_ok().then_some((owner.pid, owed))
+        })
+    }
+}
+
+impl Consumer {
+    /// How many tasks it has taken and not done.
+    fn owes(&self) -> u64 {
+        let done = self.done.load(Ordering::Acquire);
+        self.taken.load(Ordering::Acquire).saturating_sub(done)
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) trait Service: std::fmt::Debug + Send + Sync {
     /// What becomes ready when somebody asks.
     fn sentinel(&self) -> poller::Sentinel<'_>;
 
-    /// Answers all who ask. It waits for nobody, and calls no code of the user's.
+    /// Answers who asks: some, if many do, for nobody can start a child meanwhile. It waits for nobody, and calls no code of the user's.
     fn serve(&self);
 }
 
@@ -217,10 +217,14 @@ fn withdraw(owner: u32, token: u64) {
     if owner != std::process::id() {
         return;
     }
-    let _closing_it_removes_it_as_well = with(|watcher| match watcher.watched.remove(&token) {
-        Some(watched) => watcher.poller.remove(watched.sentinel()),
-        None => Ok(()),
+    let withdrawn = with(|watcher| {
+        let watched = watcher.watched.remove(&token);
+        if let Some(watched) = &watched {
+            let _closing_it_removes_it_as_well = watcher.poller.remove(watched.sentinel());
+        }
+        Ok(watched)
     });
+    drop(withdrawn); // outside of the lock: a task's waker is the user's
 }
 
 /// Has a task woken when a descriptor, which is duplicated for the purpose, becomes ready.
@@ -233,19 +237,12 @@ pub(crate) fn wake_when_ready(object: Borrowed<'_>, waker: &Waker) -> io::Result
     Ok(Wish { task, token, owner: std::process::id() })
 }
 
-/// Lets a service answer, and watches on. All of it in one section, so that no copy of this process comes to hold the service.
+/// Lets a service answer, and watches on. All of it under the lock, so that a service that was withdrawn answers no more, and no
+/// copy of this process comes to hold it.
 fn serve(token: u64) {
-    let _no_fork_meanwhile = fork::enter();
-    let service = lock().as_ref().and_then(|watcher| match watcher.watched.get(&token) {
-        Some(Watched::Service(service)) => Some(Arc::clone(service)),
-        _ => None,
-    });
-    let Some(service) = service else { return };
-    service.serve();
     let again = with(|watcher| {
-        if !watcher.watched.contains_key(&token) {
-            return Ok(()); // withdrawn meanwhile
-        }
+        let Some(Watched::Service(service)) = watcher.watched.get(&token) else { return Ok(()) };
+        service.serve();
         watcher.poller.remove(service.sentinel())?;
         watcher.poller.add(service.sentinel(), token)
     });

@@ -271,13 +271,13 @@ impl SharedMemory {
     ///     let mut image = SharedMemory::create(1 << 20)?;
     ///     image.get_mut().unwrap().fill(1); // a decoder would write here
     ///     let image: Bytes = image.freeze()?;
-    ///     let part = |image: Bytes, index: usize| image[index << 18..(index + 1) << 18].iter().map(|b| u32::from(*b)).sum();
-    ///     let workers: Vec<_> = (0..4).map(|index| offspring::spawn(part, (image.clone(), index))).collect();
-    ///     let mut sum: u32 = 0;
+    ///     let sum = |part: Bytes| part.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    ///     let quarter = image.len() / 4;
+    ///     let parts = (0..4).map(|index| image.slice(index * quarter..(index + 1) * quarter));
+    ///     let workers: Vec<_> = parts.map(|part| offspring::spawn(sum, (part,))).collect();
     ///     for worker in workers {
-    ///         sum += worker?.join()?;
+    ///         assert_eq!(worker?.join()?, 1 << 18);
     ///     }
-    ///     assert_eq!(sum, 1 << 20);
     ///     Ok(())
     /// }
     /// ```

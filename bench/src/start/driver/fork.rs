@@ -1,16 +1,15 @@
 //! The yardstick: fork(2), `_exit`(2) in the child, waitpid(2).
-#![expect(unsafe_code, reason = "a bare fork is what is measured")]
 
 use std::os::fd::OwnedFd;
 
 use anyhow::{Result, ensure};
-use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::Pid;
 
 use super::Contender;
+use crate::forked::fork;
 use crate::start::idle;
 
 /// A bare fork.
@@ -49,17 +48,5 @@ impl Contender for Fork {
     fn reap(idle: Pid) -> Result<()> {
         waitpid(idle, None)?;
         Ok(())
-    }
-}
-
-fn fork(life: impl FnOnce()) -> Result<Pid> {
-    // SAFETY: this driver has one thread, so the child may do whatever the parent may.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
-            life();
-            // SAFETY: ends the process; nothing of it is needed any more.
-            unsafe { libc::_exit(0) }
-        }
     }
 }

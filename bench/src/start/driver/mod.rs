@@ -8,7 +8,7 @@ mod fork;
 mod offspring;
 mod procspawn;
 
-use std::io::{BufRead, Read, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::contestant::{Contestant, Kind};
 use super::idle::READY;
 use super::protocol::{Answer, Batch, Request};
-use crate::procfs;
+use crate::{link, procfs};
 
 /// What a contestant can do.
 pub(crate) trait Contender {
@@ -64,25 +64,13 @@ pub(crate) fn main(contestant: &str, mib: &str) -> Result<()> {
 fn serve<C: Contender>(contender: &C, mib: &str) -> Result<()> {
     let heap = touched(mib.parse()?);
     allow_many_descriptors()?;
-    say(&Answer::Hello)?;
-    for line in std::io::stdin().lock().lines() {
-        let answer = match serde_json::from_str(&line?)? {
-            Request::Start(batch) => start_and_join(contender, batch),
-            Request::Idle { count, looked_at } => idle(contender, count, looked_at),
-            Request::Parked { millis } => parked(contender, Duration::from_millis(millis)),
-        };
-        say(&answer.unwrap_or_else(|error| Answer::Failed(format!("{error:#}"))))?;
-    }
+    link::serve(|request| match request {
+        Request::Start(batch) => start_and_join(contender, batch),
+        Request::Idle { count, looked_at } => idle(contender, count, looked_at),
+        Request::Parked { millis } => parked(contender, Duration::from_millis(millis)),
+    })?;
     std::hint::black_box(&heap);
     Ok(())
-}
-
-fn say(answer: &Answer) -> Result<()> {
-    let mut line = serde_json::to_string(answer)?;
-    line.push('\n');
-    let mut output = std::io::stdout().lock();
-    output.write_all(line.as_bytes())?;
-    Ok(output.flush()?)
 }
 
 /// A heap of which every page has been written to.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,9 +23,17 @@ use crate::sys::unix::message;
 /// The longest name, in bytes: what an address has room for.
 pub(crate) const MAX_NAME: usize = 64;
 
+/// How many askers are answered before others are looked after.
+const AT_ONCE: usize = 64;
+
 /// A name that is held.
 #[derive(Debug)]
-pub(crate) struct Host(OwnedFd);
+pub(crate) struct Host {
+    socket: OwnedFd,
+    /// Given up for a moment to turn an asker away when no descriptor is left: one who stays unanswered keeps the socket ready, and
+    /// its watcher busy.
+    spare: Mutex<Option<OwnedFd>>,
+}
 
 fn address(name: &str) -> io::Result<UnixAddr> {
     // Each user has names of their own.
@@ -42,27 +51,56 @@ impl Host {
         let socket = endpoint(SockFlag::SOCK_NONBLOCK)?;
         bind(socket.as_raw_fd(), &address(name)?)?;
         listen(&socket, Backlog::MAXCONN)?;
-        Ok(Self(socket))
+        let spare = Mutex::new(Some(above_standard(socket.try_clone()?)?));
+        Ok(Self { socket, spare })
     }
 
     /// What becomes ready when somebody asks.
     pub(crate) fn sentinel(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 
-    /// Gives a duplicate of the object to all who ask. Waits for nobody.
+    /// Gives a duplicate of the object to those who ask, at most [`AT_ONCE`]. Waits for nobody.
     pub(crate) fn serve(&self, object: Borrowed<'_>) -> io::Result<()> {
-        loop {
-            let asker = match accept4(self.0.as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
-                // SAFETY: the kernel just made it for us.
-                Ok(raw) => above_standard(unsafe { OwnedFd::from_raw_fd(raw) })?,
+        for _ in 0..AT_ONCE {
+            let asker = match self.accept() {
+                Ok(asker) => above_standard(asker)?,
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
+                // Which it says also when nobody asks.
+                Err(Errno::EMFILE | Errno::ENFILE) => {
+                    if self.turn_away()? {
+                        continue;
+                    }
+                    return Ok(());
+                }
                 Err(errno) => return Err(errno.into()),
             };
             if is_of_same_user(&asker)? {
                 let _gave_up_asking = message::send(asker.as_fd(), &[&[1]], &[object]);
             }
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    fn accept(&self) -> nix::Result<OwnedFd> {
+        let raw = accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
+        // SAFETY: the kernel just made it for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+    }
+
+    /// Takes an asker, if there is one, and closes the connection.
+    fn turn_away(&self) -> io::Result<bool> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(spare.take().ok_or(Errno::EMFILE)?);
+        let turned_away = self.accept().map(drop);
+        *spare = Some(self.socket.try_clone()?);
+        match turned_away {
+            Ok(()) => Ok(true),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
 }

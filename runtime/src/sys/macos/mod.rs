@@ -1,6 +1,7 @@
 //! The back end of macOS, which the BSDs share: kqueue in place of pidfds. It cannot start processes yet.
 
 pub(crate) mod ambient;
+pub(crate) mod available;
 pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod exec;
@@ -9,6 +10,8 @@ pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod poller;
 pub(crate) mod process;
+pub(crate) mod rendezvous;
+pub(crate) mod seal;
 pub(crate) mod tree;
 
 pub(crate) use super::unix::descriptor::above_standard;

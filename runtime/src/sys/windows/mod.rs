@@ -1,6 +1,7 @@
 //! The back end of Windows: process handles, Job objects, named pipes, sections. It cannot start processes yet.
 
 pub(crate) mod ambient;
+pub(crate) mod available;
 pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod exec;
@@ -9,7 +10,9 @@ pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod poller;
 pub(crate) mod process;
+pub(crate) mod rendezvous;
 pub(crate) mod runtime;
+pub(crate) mod seal;
 pub(crate) mod tree;
 
 /// An owned kernel object that can travel to another process.

@@ -1,8 +1,8 @@
-"""The driver of Python's multiprocessing: what `src/start/driver` is for the others.
+"""The driver of Python's multiprocessing for `start`: what `src/start/driver` is for the others.
 
-usage: driver.py START_METHOD MIB
+usage: start.py START_METHOD MIB
 
-Requests come as lines of JSON, and so do answers go: see `src/start/protocol.rs`.
+Requests and answers are those of `src/start/protocol.rs`.
 """
 
 import multiprocessing
@@ -74,8 +74,10 @@ def private_kib(pid):
 
 def main():
     # Imported here, so that children that import this file again are not slowed by them.
-    import json
     import resource
+    from functools import partial
+
+    from serving import serve
 
     method, mib = sys.argv[1], int(sys.argv[2])
     heap = bytearray(mib << 20)
@@ -83,23 +85,7 @@ def main():
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     context = multiprocessing.get_context(method)
-
-    def say(answer):
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-    say("Hello")
-    for line in sys.stdin:
-        ((name, settings),) = json.loads(line).items()
-        try:
-            if name == "Start":
-                say(start_and_join(context, **settings))
-            elif name == "Idle":
-                say(sleepers(context, **settings))
-            else:
-                say({"Failed": f"Python has no {name}"})
-        except Exception as error:
-            say({"Failed": f"{type(error).__name__}: {error}"})
+    serve({"Start": partial(start_and_join, context), "Idle": partial(sleepers, context)})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,7 @@
+//! The program for the benchmarks `channels` and `locks`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    offspring_bench::measure_talk()
+}

@@ -1,0 +1,164 @@
+//! Who takes part, with which sizes, and where.
+
+use serde::Serialize;
+
+/// The sizes of messages, in bytes.
+pub(crate) const SIZES: [usize; 5] = [8, 1 << 10, 64 << 10, 1 << 20, 64 << 20];
+
+/// From this size on, buffers for messages are few.
+pub(crate) const HUGE: usize = 16 << 20;
+
+/// Somebody who can bring messages from one process to another.
+#[derive(Debug)]
+pub(crate) struct Contestant {
+    /// What it is called on command lines and in raw results.
+    pub(crate) id: &'static str,
+    /// What it is called in tables.
+    pub(crate) label: &'static str,
+    pub(crate) kind: Kind,
+    /// The smallest message that it is for.
+    pub(crate) least: usize,
+    /// Whether several can send to several.
+    pub(crate) many: bool,
+    /// Whether a receiver that waits takes a CPU for itself: then it exists in its own turns only.
+    pub(crate) polls: bool,
+}
+
+/// How a contestant brings messages across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// memcpy within a process: as fast as bytes can get from one place to another.
+    Memcpy,
+    /// crossbeam-channel between two threads: messages move without being copied.
+    Crossbeam,
+    /// A ring in shared memory, written by hand: spins for a while before it sleeps, or sleeps at once.
+    Ring {
+        spins: bool,
+    },
+    /// Buffers that stay mapped and are reused, written by hand: what they hold is read where it lies.
+    Slots,
+    Offspring(Offspring),
+    /// A Unix socket, `SOCK_STREAM` or `SOCK_SEQPACKET`.
+    Socket {
+        packets: bool,
+    },
+    /// ipc-channel, of values or of bytes.
+    IpcChannel {
+        typed: bool,
+    },
+    /// iceoryx2, publish-subscribe; the subscriber polls, or sleeps until an event.
+    Iceoryx {
+        polls: bool,
+    },
+    /// Python's `multiprocessing`, with the transport of this name.
+    Python(&'static str),
+}
+
+/// What of offspring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offspring {
+    /// Two of `channel`, one for each direction.
+    Channel,
+    /// The two ends of `pipe`.
+    Pipe,
+}
+
+/// Where the two processes may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Placement {
+    /// Wherever the kernel puts them: it likes to put those that wake each other on one CPU, but not always.
+    Free,
+    /// Each on a CPU of its own.
+    Apart,
+    /// Both on one CPU.
+    Pinned,
+}
+
+impl Placement {
+    pub(crate) const ALL: [Self; 3] = [Self::Free, Self::Apart, Self::Pinned];
+
+    /// Those in which everything is measured.
+    pub(crate) const MAIN: [Self; 2] = [Self::Free, Self::Pinned];
+
+    /// The placement of this id.
+    pub(crate) fn find(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|placement| placement.id() == id)
+    }
+
+    /// What is measured in it.
+    pub(crate) fn sizes(self) -> &'static [usize] {
+        if self == Self::Apart { &[8, 1 << 20] } else { &SIZES }
+    }
+
+    /// What it is called on command lines.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Apart => "apart",
+            Self::Pinned => "pinned",
+        }
+    }
+
+    /// What it is called in headings.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Free => "placed freely",
+            Self::Apart => "on two CPUs",
+            Self::Pinned => "on one CPU",
+        }
+    }
+}
+
+/// Whether this program has been built with `channel`, and with `pipe`.
+const BUILT: (bool, bool) = (cfg!(feature = "offspring-channels"), cfg!(feature = "offspring-pipe"));
+
+/// All contestants, in the order in which they take turns.
+pub(crate) const ALL: [Contestant; 15] = [
+    Contestant { least: 1 << 10, ..plain("memcpy", "memcpy within a process", Kind::Memcpy) },
+    Contestant { many: true, ..plain("crossbeam", "crossbeam-channel, between threads", Kind::Crossbeam) },
+    plain("ring-spin", "hand-written ring, spins 50 µs", Kind::Ring { spins: true }),
+    plain("ring-sleep", "hand-written ring, sleeps at once", Kind::Ring { spins: false }),
+    Contestant { least: 64 << 10, ..plain("slots", "hand-written reused buffers, in place", Kind::Slots) },
+    Contestant {
+        many: true,
+        ..plain("offspring", "offspring, channel", Kind::Offspring(Offspring::Channel))
+    },
+    plain("offspring-pipe", "offspring, pipe", Kind::Offspring(Offspring::Pipe)),
+    plain("socket-stream", "Unix socket, stream", Kind::Socket { packets: false }),
+    Contestant {
+        many: true,
+        ..plain("socket-packet", "Unix socket, seqpacket", Kind::Socket { packets: true })
+    },
+    plain("ipc-channel", "ipc-channel, typed", Kind::IpcChannel { typed: true }),
+    plain("ipc-channel-bytes", "ipc-channel, bytes", Kind::IpcChannel { typed: false }),
+    Contestant { polls: true, ..plain("iceoryx2-poll", "iceoryx2, polling", Kind::Iceoryx { polls: true }) },
+    plain("iceoryx2-event", "iceoryx2, events", Kind::Iceoryx { polls: false }),
+    plain("python-pipe", "Python, Pipe (bytes)", Kind::Python("pipe")),
+    Contestant { many: true, ..plain("python-queue", "Python, Queue", Kind::Python("queue")) },
+];
+
+const fn plain(id: &'static str, label: &'static str, kind: Kind) -> Contestant {
+    Contestant { id, label, kind, least: 0, many: false, polls: false }
+}
+
+impl Contestant {
+    /// The contestant of this id.
+    pub(crate) fn find(id: &str) -> Option<&'static Self> {
+        ALL.iter().find(|contestant| contestant.id == id)
+    }
+
+    /// Whether this is the library that all this is about.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.kind, Kind::Offspring(_))
+    }
+
+    /// Whether this program has been built with it.
+    pub(crate) fn is_built(&self) -> bool {
+        match self.kind {
+            Kind::Offspring(Offspring::Channel) => BUILT.0,
+            Kind::Offspring(Offspring::Pipe) => BUILT.1,
+            _ => true,
+        }
+    }
+}
