@@ -137,6 +137,7 @@ pub(crate) mod wire;
 
 pub mod shm;
 pub mod subprocess;
+pub mod sync;
 
 pub use offspring_macros::{Process, Shareable, main, test};
 

@@ -14,8 +14,12 @@
 //! | [`available`] | how much there is |
 //! | [`rendezvous`] | an object under a name |
 //! | [`futex`] | sleeping until a word of shared memory changes |
-//! | [`owner`] | which process something in shared memory belongs to |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
+//! | [`locked`] | that lock with the data that it guards |
+//! | [`fixed`] | data that is written once |
+//! | [`slots`] | data that several read at once, or one writes, by such locks |
+//! | [`owner`] | which process something in shared memory belongs to |
+//! | [`own`] | the number of this process |
 //! | [`blob`] | bytes out of line: too large for a message, alive after their writer |
 //! | [`process`] | a handle of a child: wait, signal, sentinel |
 //! | [`exec`] | starts this same program afresh |
@@ -38,9 +42,12 @@ mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
+pub(crate) mod fixed;
+pub(crate) mod locked;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) mod no_zygote;
 pub(crate) mod shareable;
+pub(crate) mod slots;
 pub(crate) mod spin;
 pub(crate) mod stack;
 mod status;
@@ -72,7 +79,7 @@ pub(crate) use no_zygote as zygote;
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
-    image, lifeline, memory, owner, poller, process, rendezvous, robust, runtime, seal, tree,
+    image, lifeline, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -74,3 +74,28 @@ unsafe impl<T: Shareable> Shareable for Saturating<T> {}
 
 // SAFETY: without bytes.
 unsafe impl<T: ?Sized + Send + Sync + 'static> Shareable for PhantomData<T> {}
+
+/// As [`shared_layout!`], for what shares its cache line with a neighbour, and may be copied.
+macro_rules! shared_words {
+    ($($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
+    })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug)]
+        #[repr(C)]
+        $vis struct $name {
+            $($(#[$field_meta])* $field_vis $field: $type,)*
+        }
+
+        const _: () = {
+            const fn shareable<T: $crate::Shareable>() {}
+            $(shareable::<$type>();)*
+        };
+
+        #[allow(unsafe_code)]
+        // SAFETY: each field is shareable, as just checked, and the layout is that of C. Nothing is dropped.
+        unsafe impl $crate::Shareable for $name {}
+    )*};
+}
+
+pub(crate) use shared_words;

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
@@ -34,6 +34,20 @@ pub(crate) fn length(object: &Object) -> io::Result<u64> {
     let status = nix::sys::stat::fstat(object)?;
     u64::try_from(status.st_size).map_err(|_| io::ErrorKind::InvalidData.into())
 }
+
+/// Fixes the length of a memory file for good (`F_ADD_SEALS`): who maps it needs not fear that it becomes shorter.
+pub(crate) fn fix_length(object: &Object) -> io::Result<()> {
+    fcntl(object, FcntlArg::F_ADD_SEALS(FIXED))?;
+    Ok(())
+}
+
+/// Whether the length of a file is fixed. One that is no memory file has none that is.
+pub(crate) fn has_fixed_length(object: &Object) -> bool {
+    let seals = fcntl(object, FcntlArg::F_GET_SEALS);
+    seals.is_ok_and(|seals| SealFlag::from_bits_truncate(seals).contains(FIXED))
+}
+
+const FIXED: SealFlag = SealFlag::F_SEAL_SHRINK.union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_SEAL);
 
 /// Reserves memory for part of a file: what fails here would else be a SIGBUS at the first write.
 pub(crate) fn reserve(object: &Object, offset: u64, length: u64) -> io::Result<()> {

@@ -20,7 +20,7 @@ pub(crate) mod seal;
 pub(crate) mod tree;
 pub(crate) mod zygote;
 
-pub(crate) use super::unix::robust;
+pub(crate) use super::unix::{own, robust};
 
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::runtime;

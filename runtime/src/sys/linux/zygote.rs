@@ -20,6 +20,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::process::Handle;
 use super::{Object, above_standard, procfs};
+use crate::sys::unix::own;
 use crate::sys::unix::signal::without_file_size_signal;
 
 /// Whether this system has a forkserver.
@@ -198,6 +199,8 @@ impl Zygote {
             let (head, length) = self.robust_list;
             // SAFETY: the list of the server's only thread, copied with its memory.
             unsafe { libc::syscall(libc::SYS_set_robust_list, head, length) };
+            // No hook of a fork ran.
+            own::forget();
             return Ok(Side::Child);
         }
         let pid = i32::try_from(pid).expect("a process id is an int");

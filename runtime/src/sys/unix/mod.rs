@@ -5,6 +5,7 @@ pub(crate) mod descriptor;
 pub(crate) mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems lack `MSG_CMSG_CLOEXEC`
 pub(crate) mod message;
+pub(crate) mod own;
 pub(crate) mod poll;
 pub(crate) mod robust;
 pub(crate) mod runtime;

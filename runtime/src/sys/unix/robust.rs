@@ -1,11 +1,19 @@
 //! A lock in shared memory that outlives its holder: a robust, process-shared mutex of the C library
 //! (`pthread_mutexattr_setrobust(3)`). When the thread that holds it ends without unlocking, however it ends, the
 //! next one gets the lock together with that news.
+//!
+//! It checks for errors (`PTHREAD_MUTEX_ERRORCHECK`), which costs a robust mutex nothing: a thread that locks it twice, or unlocks what
+//! another holds, gets an error in place of a deadlock or a broken lock.
+//!
+//! A wait sleeps in slices. To unlock is to free the word and then to wake one sleeper; if that one is killed before it
+//! has written to the word that others sleep, and a third has taken the lock meanwhile, nobody wakes those others ever.
+//! The end of their slice does.
 
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::MaybeUninit;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -23,8 +31,10 @@ unsafe impl Send for RobustMutex {}
 // SAFETY: of the C library's fixed layout; what addresses the library keeps in it, it keeps for the holder's own use.
 unsafe impl Shareable for RobustMutex {}
 
-/// How a lock was got.
+/// How a lock was got. As wide as a word: guards are moved word by word, and to read a word of which a byte has just been written
+/// stalls, for as long as an uncontended lock takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub(crate) enum Locked {
     Clean,
     /// The last holder ended without unlocking. The lock goes on as if it had unlocked.
@@ -58,6 +68,10 @@ impl RobustMutex {
             check(unsafe {
                 libc::pthread_mutexattr_setrobust(&raw mut attributes, libc::PTHREAD_MUTEX_ROBUST)
             })?;
+            // SAFETY: as above.
+            check(unsafe {
+                libc::pthread_mutexattr_settype(&raw mut attributes, libc::PTHREAD_MUTEX_ERRORCHECK)
+            })?;
             // SAFETY: the mutex is in mapped memory that nobody uses yet; the attributes are initialised.
             check(unsafe { libc::pthread_mutex_init(self.0.get(), &raw const attributes) })
         };
@@ -70,34 +84,46 @@ impl RobustMutex {
     /// Locks, waiting until the deadline: `None` when it has passed.
     ///
     /// # Errors
-    /// `EDEADLK`-like errors of a thread that holds it already do not occur: that thread waits for itself, as with
-    /// other mutexes, until the deadline.
+    /// [`Deadlock`](io::ErrorKind::Deadlock) when this thread holds it.
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
         match self.try_lock()? {
-            None => {}
-            held => return Ok(held),
+            None => self.wait(deadline),
+            held => Ok(held),
         }
-        let Some(deadline) = deadline else {
-            // SAFETY: an initialised mutex.
-            return self.held(unsafe { libc::pthread_mutex_lock(self.0.get()) });
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let until = now.saturating_add(left);
-        let until = libc::timespec {
-            tv_sec: libc::time_t::try_from(until.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: until.subsec_nanos() as _,
-        };
-        // SAFETY: an initialised mutex, and a valid time of the real-time clock.
-        self.held(unsafe { libc::pthread_mutex_timedlock(self.0.get(), &raw const until) })
+    }
+
+    /// As [`lock`](Self::lock), for one that has just found it held: each look at a lock that others use slows them down.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
+        loop {
+            let slice = Instant::now() + SLICE;
+            let until = deadline.map_or(slice, |deadline| deadline.min(slice));
+            let held = self.held(lock_until(self.0.get(), until))?;
+            if held.is_some() || deadline == Some(until) {
+                return Ok(held);
+            }
+        }
     }
 
     /// Locks if nobody holds it.
+    ///
+    /// # Errors
+    /// [`Deadlock`](io::ErrorKind::Deadlock) when this thread holds it.
+    #[inline]
     pub(crate) fn try_lock(&self) -> io::Result<Option<Held<'_>>> {
         // SAFETY: an initialised mutex.
         self.held(unsafe { libc::pthread_mutex_trylock(self.0.get()) })
     }
 
+    /// Unlocks what this thread holds although its [`Held`] has been forgotten.
+    ///
+    /// # Errors
+    /// When this thread does not hold it: it stays as it is.
+    pub(crate) fn unlock(&self) -> io::Result<()> {
+        // SAFETY: an initialised mutex, which checks who holds it.
+        check(unsafe { libc::pthread_mutex_unlock(self.0.get()) })
+    }
+
+    #[inline]
     fn held(&self, result: libc::c_int) -> io::Result<Option<Held<'_>>> {
         let locked = match result {
             0 => Locked::Clean,
@@ -114,13 +140,56 @@ impl RobustMutex {
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: this thread locked it, and has not unlocked it yet.
+        // SAFETY: this thread locked it, and has not unlocked it yet. In a copy made by a fork, where that thread is another, the
+        // mutex refuses.
         let result = unsafe { libc::pthread_mutex_unlock(self.mutex.0.get()) };
-        debug_assert_eq!(result, 0, "{}", Errno::from_raw(result));
+        debug_assert!(matches!(result, 0 | libc::EPERM), "{}", Errno::from_raw(result));
     }
 }
 
+/// How long a thread sleeps at most before it looks at the lock again.
+const SLICE: Duration = Duration::from_millis(100);
+
+type ClockLock =
+    unsafe extern "C" fn(*mut libc::pthread_mutex_t, libc::clockid_t, *const libc::timespec) -> libc::c_int;
+
+/// `pthread_mutex_clocklock`, where the C library has it: glibc since 2.30.
+fn clock_lock() -> Option<ClockLock> {
+    static FOUND: OnceLock<Option<ClockLock>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // SAFETY: the name is a C string.
+        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"pthread_mutex_clocklock".as_ptr()) };
+        // SAFETY: null, or the function of that name, which has had this type wherever it exists.
+        unsafe { std::mem::transmute::<*mut libc::c_void, Option<ClockLock>>(symbol) }
+    })
+}
+
+/// Locks, or waits until a moment: an error number.
+///
+/// Without the means to wait by the monotonic clock, a jump of the other one ends the wait early or late.
+fn lock_until(mutex: *mut libc::pthread_mutex_t, moment: Instant) -> libc::c_int {
+    let with_clock = clock_lock();
+    let clock = if with_clock.is_some() { libc::CLOCK_MONOTONIC } else { libc::CLOCK_REALTIME };
+    let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid for writing.
+    if unsafe { libc::clock_gettime(clock, &raw mut until) } != 0 {
+        return Errno::last_raw();
+    }
+    let left = moment.saturating_duration_since(Instant::now());
+    let nanoseconds = until.tv_nsec + libc::c_long::from(left.subsec_nanos());
+    until.tv_sec += left.as_secs() as libc::time_t + (nanoseconds / 1_000_000_000) as libc::time_t;
+    until.tv_nsec = (nanoseconds % 1_000_000_000) as _;
+    match with_clock {
+        // SAFETY: an initialised mutex, and a valid time of that clock.
+        Some(lock) => unsafe { lock(mutex, clock, &raw const until) },
+        // SAFETY: as above.
+        None => unsafe { libc::pthread_mutex_timedlock(mutex, &raw const until) },
+    }
+}
+
+#[inline]
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
 }
@@ -145,6 +214,16 @@ mod tests {
         std::thread::spawn(move || std::mem::forget(holder.lock(None).unwrap())).join().unwrap();
         assert_eq!(mutex.lock(None).unwrap().unwrap().locked, Locked::Inherited);
         assert_eq!(mutex.lock(None).unwrap().unwrap().locked, Locked::Clean);
+    }
+
+    #[test]
+    fn a_thread_that_locks_twice_is_told_so() {
+        let mutex = new();
+        let held = mutex.lock(None).unwrap();
+        assert_eq!(mutex.lock(None).unwrap_err().kind(), io::ErrorKind::Deadlock);
+        assert_eq!(mutex.try_lock().unwrap_err().kind(), io::ErrorKind::Deadlock);
+        drop(held);
+        assert!(mutex.unlock().is_err());
     }
 
     #[test]

@@ -1,0 +1,227 @@
+//! The mutual exclusion of processes.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::future::Proxy;
+use super::lock::{self, Words};
+use super::page::{Layout, Page, handle};
+use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
+use crate::sys::locked::{Locked, LockedGuard};
+use crate::sys::{Shareable, poller};
+
+impl<T: Shareable> Layout for Locked<Words, T> {
+    fn is_held_by(&self, holder: u64) -> bool {
+        self.words().is_held_by(holder)
+    }
+}
+
+/// Data in shared memory that one thread of one process at a time can use.
+///
+/// It works as [`std::sync::Mutex`], between all processes that have a handle. A handle can be cloned, and travels in fields of
+/// process classes, arguments, outputs and messages. When a thread ends while it holds the lock, because its process is killed
+/// say, the next one gets the lock at once, and learns of it by [`LockError::Poisoned`](super::LockError::Poisoned): the data may be half
+/// changed. So does everybody after it, until somebody calls [`clear_poison`](Self::clear_poison). A panic poisons as well.
+///
+/// The lock is a robust mutex of the C library (`pthread_mutexattr_setrobust(3)`). It takes whoever comes first, but who has waited for a
+/// millisecond goes first. It can be neither locked twice by one thread (that is an error, not a deadlock; see
+/// [`ReentrantMutex`](super::ReentrantMutex)) nor unlocked by another thread (see [`Semaphore`](super::Semaphore)).
+///
+/// ```
+/// use offspring::sync::{LockError, Mutex};
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let account = Mutex::new([100_i64, 0])?;
+///     let transfer = |account: Mutex<[i64; 2]>| {
+///         let mut sums = account.lock().unwrap();
+///         sums[0] -= 30;
+///         std::process::abort(); // half done
+///     };
+///     let child = offspring::spawn(transfer, (account.clone(),))?;
+///     let pid = child.pid();
+///     child.join().unwrap_err();
+///
+///     match account.lock() {
+///         Err(LockError::Poisoned(poison)) => {
+///             assert_eq!(poison.owner(), Some(pid));
+///             let mut sums = poison.into_inner();
+///             sums[1] = 100 - sums[0];
+///             account.clear_poison();
+///         }
+///         other => panic!("{other:?}"),
+///     }
+///     assert_eq!(*account.lock().unwrap(), [70, 30]);
+///     Ok(())
+/// }
+/// ```
+#[doc(alias = "Lock")]
+#[doc(alias = "pthread_mutex_t")]
+pub struct Mutex<T: Shareable> {
+    page: Arc<Page<Locked<Words, T>>>,
+}
+
+handle!(Mutex<T>, "Mutex");
+
+/// The data of a [`Mutex`], until drop, which unlocks it.
+#[must_use = "dropping it unlocks the mutex"]
+pub struct MutexGuard<'a, T: Shareable> {
+    mutex: &'a Mutex<T>,
+    panicking: Panicking,
+    guard: LockedGuard<'a, T>,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl<T: Shareable> Mutex<T> {
+    /// Makes a mutex, unlocked, with its data.
+    ///
+    /// # Errors
+    /// When the system has no descriptor or no memory left.
+    pub fn new(data: T) -> io::Result<Self> {
+        Ok(Self { page: Page::create("Mutex", |page: &Locked<Words, T>| page.initialise(data))? })
+    }
+
+    /// Locks, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// [`Poisoned`](super::LockError::Poisoned), with the guard inside, after a holder has died or panicked;
+    /// [`Deadlock`](super::LockError::Deadlock) when this thread holds it already.
+    #[doc(alias = "acquire")]
+    #[inline]
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        let (page, holder) = (&**self.page, self.page.holder());
+        // The common case returns from here, so that the guard is made in its place and not moved.
+        if !page.words().anybody_starves() {
+            match page.try_lock() {
+                Ok(Some(guard)) if !guard.is_inherited() && page.words().poison().is_none() => {
+                    page.words().begin(holder);
+                    return Ok(self.guard(guard));
+                }
+                Ok(Some(guard)) => return self.told(Ok(Some(lock::take(page, guard, holder)))),
+                Ok(None) => {}
+                error => return self.told(error),
+            }
+        }
+        self.told(lock::wait(page, holder, None))
+    }
+
+    #[cold]
+    fn told<'a>(&'a self, got: io::Result<Option<LockedGuard<'a, T>>>) -> LockResult<MutexGuard<'a, T>> {
+        for_good(got.map(|guard| guard.map(|guard| self.guard(guard))), || self.page.words().poison())
+    }
+
+    /// Locks if nobody holds it, even before one that has waited long.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](TryLockError::WouldBlock) when somebody holds it; else as [`lock`](Self::lock).
+    pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        let got = lock::try_lock(&self.page, self.page.holder());
+        self.in_time(got, TryLockError::WouldBlock)
+    }
+
+    /// Locks, waiting at most this long. Zero only tries.
+    ///
+    /// # Errors
+    /// [`TimedOut`](TryLockError::TimedOut) when it was held all the time; else as [`lock`](Self::lock).
+    pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
+        let got = lock::lock(&self.page, self.page.holder(), poller::deadline(Some(timeout)));
+        self.in_time(got, TryLockError::TimedOut)
+    }
+
+    /// Locks, from asynchronous code on any executor. The lock belongs to the thread that polled last, so the guard cannot be held over
+    /// another `.await` in a task that moves between threads. While it is held by others, a thread waits for it in place of the task.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock); also when no thread can be started.
+    pub async fn lock_async(&self) -> LockResult<MutexGuard<'_, T>> {
+        let mut proxy = Proxy::default();
+        let got = std::future::poll_fn(|context| {
+            let wait = || {
+                let mutex = self.clone();
+                move |until: Instant| {
+                    let left = until.saturating_duration_since(Instant::now());
+                    // Also an error is news, and the attempt meets it again.
+                    !matches!(mutex.lock_timeout(left), Err(TryLockError::TimedOut))
+                }
+            };
+            proxy.poll(context, || lock::try_lock(&self.page, self.page.holder()), wait)
+        });
+        self.told(got.await.map(Some))
+    }
+
+    /// Whether a holder has died or panicked, as far as anybody has noticed: the death of one that nobody came after
+    /// is seen by the next [`lock`](Self::lock).
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.page.words().poison().is_some()
+    }
+
+    /// Declares the data consistent. Who calls it holds the lock, and has repaired them.
+    pub fn clear_poison(&self) {
+        self.page.words().clear_poison();
+    }
+
+    fn in_time<'a>(
+        &'a self,
+        got: io::Result<Option<LockedGuard<'a, T>>>,
+        none: TryLockError<MutexGuard<'a, T>>,
+    ) -> TryLockResult<MutexGuard<'a, T>> {
+        in_time(got.map(|guard| guard.map(|guard| self.guard(guard))), none, || self.page.words().poison())
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, guard: LockedGuard<'a, T>) -> MutexGuard<'a, T> {
+        MutexGuard { mutex: self, panicking: Panicking::now(), guard, _not_send: PhantomData }
+    }
+}
+
+impl<'a, T: Shareable> MutexGuard<'a, T> {
+    /// The mutex.
+    pub(crate) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
+    }
+}
+
+impl<T: Shareable> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.mutex.page.words().let_go(self.panicking.began_since());
+    }
+}
+
+impl<T: Shareable> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T: Shareable> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+impl<T: Shareable + fmt::Debug> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Mutex");
+        match self.try_lock().or_else(TryLockError::into_guard) {
+            Ok(guard) => debug.field("data", &*guard),
+            Err(_) => debug.field("data", &format_args!("<locked>")),
+        };
+        debug.field("poisoned", &self.is_poisoned()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Shareable + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
