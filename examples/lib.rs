@@ -21,3 +21,4 @@
 //! | `request_pipe` | a worker class with a request pipe, used through ordinary methods of the parent's object |
 //! | `ping_pong` | two processes and a pipe between them |
 //! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
+//! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |
