@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{RecvError, SendFailure};
@@ -93,8 +93,8 @@ impl End {
         item: u64,
     ) -> Result<Self, D::Error> {
         let (memory, socket) = <(Arrived, Arrived)>::deserialize(deserializer)?;
-        let ring = Ring::open(memory.0, item).map_err(parcel::unreadable)?;
-        let socket = Channel::from_object(socket.0).map_err(parcel::unreadable)?;
+        let ring = Ring::open(memory.0, item).map_err(de::Error::custom)?;
+        let socket = Channel::from_object(socket.0).map_err(de::Error::custom)?;
         Ok(Self::new(Arc::new(ring), socket))
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::parcel;
 use crate::sys::{Attachable, Borrowed, Object};
@@ -110,10 +110,10 @@ pub fn deserialize<'de, T: Attachable, D: Deserializer<'de>>(deserializer: D) ->
 
 /// Writes an object into a value.
 pub(crate) fn write<S: Serializer>(object: Borrowed<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u32(parcel::load_object(object).map_err(parcel::unwritable)?)
+    serializer.serialize_u32(parcel::load_object(object).map_err(ser::Error::custom)?)
 }
 
 /// Reads an object out of a value.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
-    parcel::unload_object(u32::deserialize(deserializer)?).map_err(parcel::unreadable)
+    parcel::unload_object(u32::deserialize(deserializer)?).map_err(de::Error::custom)
 }
