@@ -107,9 +107,14 @@
 //!
 //! What can be shared as a value is [`Shareable`](macro@Shareable): numbers, atomics, arrays and structs of them.
 //!
+//! # Meeting
+//!
+//! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
+//! [`connect`](net::connect()) for the others.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `shm` (memory that is shared), `process` (handles, builders, the rules of a life),
+//! The crate has layers, each of which uses only those below it: `net` (addresses to meet at), `shm` (memory that is shared), `process` (handles, builders, the rules of a life),
 //! `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
 //! operating systems, and all unsafe code). A process is followed from its start to its end in one direction:
 //!
@@ -135,6 +140,7 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod net;
 pub mod shm;
 pub mod subprocess;
 

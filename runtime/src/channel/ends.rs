@@ -18,7 +18,7 @@ use crate::process::wait::{BeforeSleep, Sleeper};
 use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
 use crate::sys::spin::Spin;
 use crate::sys::{Borrowed, Object, borrow, clock};
-use crate::wire::attachment;
+use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::bytes::Bytes;
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::parcel::{self, Beside, Parcel};
@@ -84,7 +84,7 @@ impl End {
 
     /// Puts the end into a value.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (Handle(self.ring.object()), Handle(borrow(self.socket.object()))).serialize(serializer)
+        (Lent(self.ring.object()), Lent(borrow(self.socket.object()))).serialize(serializer)
     }
 
     /// Takes an end out of a value.
@@ -533,8 +533,8 @@ pub(super) fn serialize_both<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let [sending_socket, receiving_socket] =
-        [sending, receiving].map(|end| Handle(borrow(end.socket.object())));
-    (Handle(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
+        [sending, receiving].map(|end| Lent(borrow(end.socket.object())));
+    (Lent(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
 }
 
 /// Takes both ends of one channel out of a value.
@@ -549,21 +549,4 @@ pub(super) fn deserialize_both<'de, D: Deserializer<'de>>(
         Ok(End::new(Arc::clone(&ring), socket))
     };
     Ok((end(sending)?, end(receiving)?))
-}
-
-/// An object in a value.
-struct Handle<'a>(Borrowed<'a>);
-
-impl Serialize for Handle<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attachment::write(self.0, serializer)
-    }
-}
-
-struct Arrived(Object);
-
-impl<'de> Deserialize<'de> for Arrived {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        attachment::read(deserializer).map(Self)
-    }
 }
