@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,10 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// Its connections send `S` and receive `R`; both are the same if one is left out.
 ///
-/// Threads can accept from it at once. It also travels: a listener that is an argument of several processes is served by all of them,
-/// each client by one. A path is removed when the listener that was bound to it is dropped, by the process that bound it: keep it as
-/// long as the others accept. A name stays as long as any of them.
-pub struct Listener<S, R = S> {
+/// It can be cloned, and travels: all clones in all processes accept from the same address, each client once. A path is removed
+/// when its last clone in the process that bound it is dropped: keep one as long as others accept. A name stays as long as any of them.
+pub struct Listener<S, R = S>(Arc<Inner<S, R>>);
+
+struct Inner<S, R> {
     /// Those who have not answered yet.
     guests: Mutex<VecDeque<Guest<S, R>>>,
     /// The socket, and those of the guests.
@@ -150,13 +151,13 @@ impl<S, R> Listener<S, R> {
     fn new_with(socket: Listening, address: Address, settings: Builder) -> io::Result<Self> {
         let bundle = Bundle::new()?;
         bundle.add(socket.sentinel())?;
-        Ok(Self { guests: Mutex::default(), bundle, socket, address, settings })
+        Ok(Self(Arc::new(Inner { guests: Mutex::default(), bundle, socket, address, settings })))
     }
 
     /// Where it listens: a path is absolute.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.0.address
     }
 
     /// Waits for a client, and is connected with it.
@@ -174,7 +175,7 @@ impl<S, R> Listener<S, R> {
     #[doc(alias = "last_accepted")]
     pub fn accept_with_peer(&self) -> io::Result<(Connection<S, R>, Peer)> {
         loop {
-            if let Some(accepted) = self.accept_until(None)? {
+            if let Some(accepted) = self.0.accept_until(None)? {
                 return Ok(accepted);
             }
         }
@@ -185,7 +186,7 @@ impl<S, R> Listener<S, R> {
     /// # Errors
     /// As [`accept`](Self::accept).
     pub fn accept_timeout(&self, timeout: Duration) -> io::Result<Option<Connection<S, R>>> {
-        let accepted = self.accept_until(poller::deadline(Some(timeout)))?;
+        let accepted = self.0.accept_until(poller::deadline(Some(timeout)))?;
         Ok(accepted.map(|(connection, _)| connection))
     }
 
@@ -197,7 +198,7 @@ impl<S, R> Listener<S, R> {
     /// # Errors
     /// As [`accept`](Self::accept).
     pub fn try_accept(&self) -> io::Result<Option<Connection<S, R>>> {
-        Ok(self.look()?.map(|(connection, _)| connection))
+        Ok(self.0.look()?.map(|(connection, _)| connection))
     }
 
     /// Waits for a client without a thread that waits, on any executor.
@@ -213,6 +214,12 @@ impl<S, R> Listener<S, R> {
         Incoming(self)
     }
 
+    pub(super) fn object(&self) -> Borrowed<'_> {
+        self.0.bundle.object()
+    }
+}
+
+impl<S, R> Inner<S, R> {
     fn accept_until(&self, deadline: Option<Instant>) -> io::Result<Option<(Connection<S, R>, Peer)>> {
         loop {
             if let Some(accepted) = self.look()? {
@@ -291,16 +298,12 @@ impl<S, R> Listener<S, R> {
             Err(error) => Err(error),
         }
     }
-
-    pub(super) fn object(&self) -> Borrowed<'_> {
-        self.bundle.object()
-    }
 }
 
 /// Ready when a client has come, or has answered: then the next call that accepts has something to do.
 impl<S, R> Waitable for Listener<S, R> {
     fn sentinel(&self) -> Sentinel<'_> {
-        Sentinel::new(self.bundle.sentinel())
+        Sentinel::new(self.0.bundle.sentinel())
     }
 }
 
@@ -316,15 +319,21 @@ impl<S, R> Iterator for Incoming<'_, S, R> {
     }
 }
 
+impl<S, R> Clone for Listener<S, R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<S, R> fmt::Debug for Listener<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Listener").field("address", &self.0.address).finish_non_exhaustive()
     }
 }
 
 impl<S, R> Serialize for Listener<S, R> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        (Lent(self.socket.object()), &self.address, &self.settings).serialize(serializer)
+        (Lent(self.0.socket.object()), &self.0.address, &self.0.settings).serialize(serializer)
     }
 }
 

@@ -27,7 +27,7 @@
 //! An [`Address`] is a name that is in no file system, or the path of a socket. [`Listener::new`] picks a free name. A name is free
 //! again when its listener is gone, however that ended. A path lies in a directory with its rights, and names are
 //! those of a network namespace (a container's, often), so a path reaches from one container into another where the directory does. The
-//! listener's file is removed with the listener; one that was left by a process that was killed is replaced by the next that
+//! file is removed with the listener; one that was left by a process that was killed is replaced by the next that
 //! binds to it.
 //!
 //! An address can be printed, parsed, written in a configuration, and be an argument of a process.
