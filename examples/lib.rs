@@ -15,4 +15,5 @@
 //! | `raw_fork` | `fork(2)`, which returns twice, and `waitpid(2)` |
 //! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
 //! | `call_program` | another program as a child: talking to it, and taking its output |
+//! | `listener` | programs that know nothing of each other but an address |
 //! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |
