@@ -157,9 +157,14 @@
 //! }
 //! ```
 //!
+//! # Meeting
+//!
+//! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
+//! [`connect`](net::connect()) for the others.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `channel`, `sync`, `shm` (talk, synchronise, share), `process`
+//! The crate has layers, each of which uses only those below it: `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
 //! (handles, builders, the rules of a life), `launch` (registry, guard, handshake, the three start methods), `wire` (values as
 //! bytes, messages), `sys` (the operating systems, and all unsafe code). A process is followed from its start to its end in one
 //! direction:
@@ -186,6 +191,7 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod net;
 pub mod shm;
 pub mod subprocess;
 pub mod sync;

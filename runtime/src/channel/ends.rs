@@ -18,7 +18,7 @@ use crate::process::wait::{BeforeSleep, Sleeper};
 use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
 use crate::sys::spin::Spin;
 use crate::sys::{Borrowed, Object, borrow, clock};
-use crate::wire::attachment;
+use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::bytes::Bytes;
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::parcel::{self, Beside, Parcel};
@@ -84,7 +84,7 @@ impl End {
 
     /// Puts the end into a value.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (Handle(self.ring.object()), Handle(borrow(self.socket.object()))).serialize(serializer)
+        (Lent(self.ring.object()), Lent(borrow(self.socket.object()))).serialize(serializer)
     }
 
     /// Takes an end out of a value.
@@ -533,8 +533,8 @@ pub(super) fn serialize_both<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let [sending_socket, receiving_socket] =
-        [sending, receiving].map(|end| Handle(borrow(end.socket.object())));
-    (Handle(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
+        [sending, receiving].map(|end| Lent(borrow(end.socket.object())));
+    (Lent(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
 }
 
 /// Takes both ends of one channel out of a value.
@@ -543,27 +543,10 @@ pub(super) fn deserialize_both<'de, D: Deserializer<'de>>(
     item: u64,
 ) -> Result<(End, End), D::Error> {
     let (memory, sending, receiving) = <(Arrived, Arrived, Arrived)>::deserialize(deserializer)?;
-    let ring = Arc::new(Ring::open(memory.0, item).map_err(parcel::unreadable)?);
+    let ring = Arc::new(Ring::open(memory.0, item).map_err(serde::de::Error::custom)?);
     let end = |socket: Arrived| {
-        let socket = Channel::from_object(socket.0).map_err(parcel::unreadable)?;
+        let socket = Channel::from_object(socket.0).map_err(serde::de::Error::custom)?;
         Ok(End::new(Arc::clone(&ring), socket))
     };
     Ok((end(sending)?, end(receiving)?))
-}
-
-/// An object in a value.
-struct Handle<'a>(Borrowed<'a>);
-
-impl Serialize for Handle<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attachment::write(self.0, serializer)
-    }
-}
-
-struct Arrived(Object);
-
-impl<'de> Deserialize<'de> for Arrived {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        attachment::read(deserializer).map(Self)
-    }
 }

@@ -117,3 +117,21 @@ pub(crate) fn write<S: Serializer>(object: Borrowed<'_>, serializer: S) -> Resul
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
     parcel::unload_object(u32::deserialize(deserializer)?).map_err(de::Error::custom)
 }
+
+/// An object that is lent to a value on its way out.
+pub(crate) struct Lent<'a>(pub(crate) Borrowed<'a>);
+
+impl Serialize for Lent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write(self.0, serializer)
+    }
+}
+
+/// An object out of a value.
+pub(crate) struct Arrived(pub(crate) Object);
+
+impl<'de> Deserialize<'de> for Arrived {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer).map(Self)
+    }
+}
