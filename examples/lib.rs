@@ -15,4 +15,11 @@
 //! | `raw_fork` | `fork(2)`, which returns twice, and `waitpid(2)` |
 //! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
 //! | `call_program` | another program as a child: talking to it, and taking its output |
+//! | `listener` | programs that know nothing of each other but an address |
 //! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |
+//! | `producers_consumers` | a channel with several processes at each end, and never more in it than is asked for |
+//! | `shared_image` | one image of 1 GiB that four workers read where it lies |
+//! | `request_pipe` | a worker class with a request pipe, used through ordinary methods of the parent's object |
+//! | `ping_pong` | two processes and a pipe between them |
+//! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
+//! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |

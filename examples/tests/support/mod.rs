@@ -92,6 +92,14 @@ impl Running {
         }
     }
 
+    /// Reads on until `text` has been printed, now or before: all that was read.
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
+        if !self.read.contains(text) {
+            self.line_with(text);
+        }
+        self.read.clone()
+    }
+
     /// Waits for the end, and for all processes of the run to be gone.
     pub(crate) fn finish(mut self) -> Finished {
         self.stdout.read_to_string(&mut self.read).expect("examples write text");

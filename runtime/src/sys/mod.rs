@@ -13,6 +13,7 @@
 //! | [`seal`] | what can no longer be done to it |
 //! | [`available`] | how much there is |
 //! | [`rendezvous`] | an object under a name |
+//! | [`local`] | addresses by which processes of one machine find each other, and who they are |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`locked`] | that lock with the data that it guards |
@@ -77,7 +78,8 @@ mod platform;
 pub use attachable::Attachable;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
-    image, lifeline, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree, zygote,
+    image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
+    zygote,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

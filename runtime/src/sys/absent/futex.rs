@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::atomic::AtomicU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys::unsupported::unsupported;
 
@@ -20,6 +20,11 @@ pub(crate) enum Woken {
 
 /// Sleeps while the word has this value, until somebody wakes the sleepers, or the deadline.
 pub(crate) fn wait(_word: &AtomicU32, _value: u32, _deadline: Option<Instant>) -> io::Result<Woken> {
+    Err(unsupported())
+}
+
+/// Sleeps while the word has this value, until somebody wakes the sleepers, or for so long.
+pub(crate) fn wait_for(_word: &AtomicU32, _value: u32, _time: Option<Duration>) -> io::Result<Woken> {
     Err(unsupported())
 }
 

@@ -3,7 +3,7 @@
 //! lock is to be a word that names its holder, whom those who wait look after.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys::Shareable;
 
@@ -44,8 +44,8 @@ impl RobustMutex {
         match *self {}
     }
 
-    /// As [`lock`](Self::lock), for one that has just found it held.
-    pub(crate) fn wait(&self, _deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
+    /// Waits at most this long, for one that has just found it held.
+    pub(crate) fn wait_for(&self, _time: Duration) -> io::Result<Option<Held<'_>>> {
         match *self {}
     }
 

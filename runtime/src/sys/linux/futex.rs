@@ -21,10 +21,15 @@ const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// Sleeps while the word has this value, until somebody wakes the sleepers, or the deadline.
 pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Instant>) -> io::Result<Woken> {
-    let timeout = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-        Some(left) if left.is_zero() => return Ok(Woken::TimedOut),
-        left => left.map(|left| TimeSpec::from_duration(left.min(LONGEST))),
-    };
+    match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+        Some(left) if left.is_zero() => Ok(Woken::TimedOut),
+        left => wait_for(word, value, left),
+    }
+}
+
+/// Sleeps while the word has this value, until somebody wakes the sleepers, or for so long.
+pub(crate) fn wait_for(word: &AtomicU32, value: u32, time: Option<Duration>) -> io::Result<Woken> {
+    let timeout = time.map(|left| TimeSpec::from_duration(left.min(LONGEST)));
     let timeout = timeout.as_ref().map_or(std::ptr::null(), |left| std::ptr::from_ref(left.as_ref()));
     // SAFETY: the word is valid for the call, the timeout is null or valid; the kernel only reads both.
     let result = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, timeout) };
