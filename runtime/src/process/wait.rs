@@ -154,7 +154,7 @@ pub fn wait(things: &[&dyn Waitable], timeout: Option<Duration>) -> io::Result<V
         let mut until = deadline;
         let mut ready = vec![false; things.len()];
         for (sleeper, ready) in sleepers.0.iter().zip(&mut ready) {
-            match sleeper.map(|sleeper| sleeper.before_sleep()).transpose()? {
+            match sleeper.map(Sleeper::before_sleep).transpose()? {
                 None | Some(BeforeSleep::Sleep) => {}
                 Some(BeforeSleep::Ready) => {
                     *ready = true;

@@ -1,8 +1,8 @@
 //! `sys`: everything that the operating system does for us, and all the unsafe code of this crate.
 //!
 //! One facility per file. `unix/` holds what every Unix shares, `linux/`, `macos/` and `windows/` what is their
-//! own; each platform offers the same names, so that code above this module has no `cfg(target_os)`. Files beside
-//! this one hold what the standard library can do everywhere.
+//! own; each platform offers the same names, so that code above this module has no `cfg(target_os)`. `absent/` stands in for what
+//! a platform lacks so far. Files beside this one hold what the standard library can do everywhere.
 //!
 //! | name | what it is |
 //! |---|---|
@@ -39,19 +39,21 @@
 //! what exists after a start alone is a type without values.
 #![allow(unsafe_code)]
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod absent;
 mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
 pub(crate) mod fixed;
 pub(crate) mod locked;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) mod no_zygote;
 pub(crate) mod shareable;
 pub(crate) mod slots;
 pub(crate) mod spin;
 pub(crate) mod stack;
 mod status;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) mod ticks;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -74,13 +76,10 @@ mod platform;
 mod platform;
 
 pub use attachable::Attachable;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use no_zygote as zygote;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use platform::zygote;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
     image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
+    zygote,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -1,8 +1,11 @@
-//! What a start says on a system whose back end cannot start processes yet.
+//! What is said on a system whose back end cannot do it yet.
 
 use std::io;
 
-/// The error of everything that would make a process, or a part of one.
+/// The error of everything that would make a process or shared memory, or a part of one.
 pub(crate) fn unsupported() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "offspring cannot start processes on this system yet")
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "offspring cannot start processes or share memory on this system yet",
+    )
 }

@@ -14,7 +14,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::{Object, above_standard};
 pub(crate) use crate::sys::unix::message::Peeked;
-use crate::sys::unix::{message, poll};
+use crate::sys::unix::{message, socket};
 
 /// The largest message: well below the kernel's default send buffer (208 KiB), so that one or two never block.
 pub(crate) const MAX_MESSAGE: usize = message::MAX_LENGTH;
@@ -74,7 +74,7 @@ impl Channel {
 
     /// Waits until there is room to send in, or the peer is gone, or the deadline: whether it has not passed.
     pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        poll::wait_writable(self.0.as_fd(), deadline)
+        socket::wait_writable(self.0.as_fd(), deadline)
     }
 
     /// Ends the channel for all who hold an end: nothing more can be sent, and what was sent can be received.
@@ -92,7 +92,7 @@ impl Channel {
 
     /// Whether the peer is gone.
     pub(crate) fn is_closed(&self) -> io::Result<bool> {
-        poll::is_hung_up(self.0.as_fd())
+        socket::is_hung_up(self.0.as_fd())
     }
 
     /// What becomes ready when a message arrives or the peer is gone.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
 
 /// Why a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub(crate) enum Woken {
     /// The deadline has passed.
     TimedOut,
 }
+
+/// The longest sleep: what a time of 32 bits can hold, 68 years.
+const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// Sleeps while the word has this value, until somebody wakes the sleepers, or the deadline.
 pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Instant>) -> io::Result<Woken> {
@@ -25,11 +29,8 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Instant>) -> i
 
 /// Sleeps while the word has this value, until somebody wakes the sleepers, or for so long.
 pub(crate) fn wait_for(word: &AtomicU32, value: u32, time: Option<Duration>) -> io::Result<Woken> {
-    let timeout = time.map(|left| libc::timespec {
-        tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: left.subsec_nanos() as _,
-    });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = time.map(|left| TimeSpec::from_duration(left.min(LONGEST)));
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), |left| std::ptr::from_ref(left.as_ref()));
     // SAFETY: the word is valid for the call, the timeout is null or valid; the kernel only reads both.
     let result = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, timeout) };
     if result == 0 {

@@ -11,12 +11,12 @@ pub(crate) mod lifeline;
 pub(crate) mod local;
 pub(crate) mod poller;
 pub(crate) mod process;
-pub(crate) mod rendezvous;
-pub(crate) mod seal;
 pub(crate) mod tree;
 
+pub(crate) use super::absent::{futex, memory, owner, rendezvous, robust, seal, zygote};
+pub(crate) use super::ticks as clock;
 pub(crate) use super::unix::descriptor::above_standard;
-pub(crate) use super::unix::runtime;
+pub(crate) use super::unix::{own, runtime};
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::fd::OwnedFd;

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Instant;
 
-pub(crate) use crate::sys::unix::poll::{Sentinel, deadline, wait};
+pub(crate) use crate::sys::unix::poll::{Sentinel, deadline, sentinel, wait};
 use crate::sys::unsupported::unsupported;
 
 /// A set of sentinels that one thread waits for while others add and remove.

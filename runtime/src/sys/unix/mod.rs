@@ -7,6 +7,9 @@ pub(crate) mod fork;
 pub(crate) mod message;
 pub(crate) mod own;
 pub(crate) mod poll;
+#[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems have none
 pub(crate) mod robust;
 pub(crate) mod runtime;
 pub(crate) mod signal;
+#[cfg(any(target_os = "linux", target_os = "android"))] // channels are there alone
+pub(crate) mod socket;

@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
 
 use crate::sys::Shareable;
 
@@ -176,9 +177,7 @@ fn lock_in(mutex: *mut libc::pthread_mutex_t, time: Duration) -> libc::c_int {
     if unsafe { libc::clock_gettime(clock, &raw mut until) } != 0 {
         return Errno::last_raw();
     }
-    let nanoseconds = until.tv_nsec + libc::c_long::from(time.subsec_nanos());
-    until.tv_sec += time.as_secs() as libc::time_t + (nanoseconds / 1_000_000_000) as libc::time_t;
-    until.tv_nsec = nanoseconds % 1_000_000_000;
+    let until = *(TimeSpec::from_timespec(until) + TimeSpec::from_duration(time)).as_ref();
     match with_clock {
         // SAFETY: an initialised mutex, and a valid time of that clock.
         Some(lock) => unsafe { lock(mutex, clock, &raw const until) },

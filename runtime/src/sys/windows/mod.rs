@@ -9,12 +9,14 @@ pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod local;
+pub(crate) mod own;
 pub(crate) mod poller;
 pub(crate) mod process;
-pub(crate) mod rendezvous;
 pub(crate) mod runtime;
-pub(crate) mod seal;
 pub(crate) mod tree;
+
+pub(crate) use super::absent::{futex, memory, owner, rendezvous, robust, seal, zygote};
+pub(crate) use super::ticks as clock;
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::windows::io::OwnedHandle;

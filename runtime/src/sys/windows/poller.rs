@@ -5,11 +5,17 @@ use std::io;
 use std::os::windows::io::BorrowedHandle;
 use std::time::Instant;
 
+use super::{Object, borrow};
 pub(crate) use crate::sys::deadline::deadline;
 use crate::sys::unsupported::unsupported;
 
 /// What can be waited for: a handle that becomes signalled.
 pub(crate) type Sentinel<'a> = BorrowedHandle<'a>;
+
+/// What becomes ready when an object does.
+pub(crate) fn sentinel(object: &Object) -> Sentinel<'_> {
+    borrow(object)
+}
 
 /// Waits until at least one of the sentinels is ready, or the deadline: which are ready.
 ///

@@ -1,9 +1,10 @@
-//! What nobody can do to shared memory any more: without seals (`shm_open(2)`), what is frozen has to be copied to a file that
-//! was opened for reading alone.
+//! What nobody can do to shared memory any more. A section of Windows never becomes shorter, and a duplicate of its handle
+//! with fewer rights (`DuplicateHandle`, `SECTION_MAP_READ`) is to be what can only read. FreeBSD has the seals of Linux;
+//! without them what is frozen has to be copied to an object that was opened for reading alone (`shm_open(2)`).
 
 use std::io;
 
-use super::Object;
+use crate::sys::platform::Object;
 use crate::sys::unsupported::unsupported;
 
 /// What is ruled out.

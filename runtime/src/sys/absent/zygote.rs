@@ -3,9 +3,9 @@
 
 use std::io;
 
-use super::platform::process::Handle;
-use super::platform::{Borrowed, Object};
-use super::unsupported::unsupported;
+use crate::sys::platform::process::Handle;
+use crate::sys::platform::{Borrowed, Object};
+use crate::sys::unsupported::unsupported;
 
 /// Whether this system has a forkserver.
 pub(crate) const SUPPORTED: bool = false;

@@ -1,11 +1,12 @@
-//! An object under a name, for processes of the same user: to be the name of the section itself
-//! (`CreateFileMapping`), which is gone with its last handle.
+//! An object under a name, for processes of the same user: to be the name of the section itself on
+//! Windows (`CreateFileMappingW`), which is gone with its last handle, and elsewhere a bootstrap service, or a socket in a
+//! directory of the user whose maker is seen to be alive by a lock.
 
 use std::io;
 use std::time::Duration;
 
-use super::poller::Sentinel;
-use super::{Borrowed, Object};
+use crate::sys::platform::poller::Sentinel;
+use crate::sys::platform::{Borrowed, Object};
 use crate::sys::unsupported::unsupported;
 
 /// The longest name, in bytes.
