@@ -15,6 +15,7 @@
 //! | `raw_fork` | `fork(2)`, which returns twice, and `waitpid(2)` |
 //! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
 //! | `call_program` | another program as a child: talking to it, and taking its output |
+//! | `listener` | programs that know nothing of each other but an address |
 //! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |
 //! | `producers_consumers` | a channel with several processes at each end, and never more in it than is asked for |
 //! | `shared_image` | one image of 1 GiB that four workers read where it lies |

@@ -174,14 +174,50 @@ fn a_value_that_cannot_be_written_or_read_harms_only_itself() {
                 .start()
         };
         let error = start(13, 1).unwrap_err();
-        assert!(matches!(&error, StartError::Encode { .. }), "{error}");
+        let told = matches!(&error, StartError::Encode { reason, .. } if reason == "13 is not written");
+        assert!(told, "{error}");
         let error = start(7, 1).unwrap().join().unwrap_err();
         assert!(matches!(&error, JoinError::Argument { .. }), "{error}");
-        for unusable in [13, 7] {
+        assert!(error.to_string().contains("7 is not read"), "{error}");
+        for (unusable, text) in [(13, "13 is not written"), (7, "7 is not read")] {
             let error = start(1, unusable).unwrap().join().unwrap_err();
             assert!(matches!(&error, JoinError::Output { .. }), "{error}");
+            assert!(error.to_string().contains(text), "{error}");
         }
         assert_eq!(start(1, 2).unwrap().join().unwrap().0, 2);
+    }
+}
+
+/// Written as a variant that there is not.
+#[derive(Debug, Deserialize)]
+enum Light {
+    #[allow(dead_code)] // only read
+    Red,
+    Green,
+}
+
+impl Serialize for Light {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit_variant("Light", 7, "Blue")
+    }
+}
+
+#[offspring::test]
+fn what_serde_says_of_a_value_arrives_as_well() {
+    let _dog = watchdog();
+    let told = "integer `7`, expected variant index 0 <= i < 2";
+    for method in METHODS {
+        let outcome =
+            offspring::target(|_: Light| (), (Light::Green,)).start_method(method).start().unwrap().join();
+        assert!(
+            matches!(&outcome, Err(JoinError::Argument { reason, .. }) if reason.contains(told)),
+            "{outcome:?}"
+        );
+        let outcome = offspring::target(|| Light::Green, ()).start_method(method).start().unwrap().join();
+        assert!(
+            matches!(&outcome, Err(JoinError::Output { reason, .. }) if reason.contains(told)),
+            "{outcome:?}"
+        );
     }
 }
 

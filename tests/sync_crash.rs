@@ -4,10 +4,11 @@
 //! `OFFSPRING_TORTURE=n` makes it n times as long.
 
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use offspring::sync::{
     Barrier, BarrierError, Condvar, Event, LockError, LockResult, Mutex, MutexGuard, Once, OnceError,
@@ -21,6 +22,7 @@ const KILLS: u64 = 350;
 
 /// How many work at once.
 const WORKERS: usize = 3;
+const PARTIES: u32 = 3;
 
 /// One at a time, so that each can count what it leaks. The lock guards nothing that a failed test could have left half changed.
 static ALONE: StdMutex<()> = StdMutex::new(());
@@ -43,6 +45,14 @@ fn progress_of(progress: &Progress, worker: usize) -> u64 {
 struct Random(u64);
 
 impl Random {
+    fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish() | 1)
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+
     fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -83,8 +93,8 @@ fn all_go_on(progress: &Progress, workers: &[Child<()>], except: Option<usize>, 
 /// Kills workers, each time replacing the dead one. `alone` says whether the others go on also before that.
 fn torture(name: &str, alone: bool, start: impl Fn(Progress, usize) -> Child<()>) {
     let progress = new_progress(name);
-    let seed = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
-    let mut random = Random(seed);
+    let mut random = Random::new();
+    let seed = random.0;
     let scale = std::env::var("OFFSPRING_TORTURE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     let begin = |worker| start(Attachment::new(progress.try_clone().unwrap()), worker);
     let mut workers: Vec<_> = (0..WORKERS).map(begin).collect();
@@ -98,7 +108,7 @@ fn torture(name: &str, alone: bool, start: impl Fn(Progress, usize) -> Child<()>
         while Instant::now() < moment {
             std::thread::yield_now();
         }
-        let victim = random.below(WORKERS as u64) as usize;
+        let victim = random.index(WORKERS);
         workers[victim].kill().unwrap();
         let status = workers[victim].wait().unwrap();
         assert_eq!(status.exitcode(), -9, "worker {victim} found something wrong (seed {seed})");
@@ -255,25 +265,25 @@ fn semaphore() {
 #[offspring::test]
 fn event() {
     without_leaks(|| {
-        let (ping, pong) = (Event::new().unwrap(), Event::new().unwrap());
+        let (asked, told) = (Event::new().unwrap(), Event::new().unwrap());
         // The first one asks, the others answer.
-        let work = |ping: Event, pong: Event, progress: Progress, me: usize| {
+        let work = |asked: Event, told: Event, progress: Progress, me: usize| {
             let mut count = 0;
             loop {
                 if me == 0 {
-                    ping.set().unwrap();
-                    pong.wait_timeout(Duration::from_millis(20)).unwrap();
-                    pong.clear().unwrap();
+                    asked.set().unwrap();
+                    told.wait_timeout(Duration::from_millis(20)).unwrap();
+                    told.clear().unwrap();
                 } else {
-                    ping.wait().unwrap();
-                    ping.clear().unwrap();
-                    pong.set().unwrap();
+                    asked.wait().unwrap();
+                    asked.clear().unwrap();
+                    told.set().unwrap();
                 }
                 tick(&progress, me, &mut count);
             }
         };
         torture("event", false, |progress, me| {
-            offspring::spawn(work, (ping.clone(), pong.clone(), progress, me)).unwrap()
+            offspring::spawn(work, (asked.clone(), told.clone(), progress, me)).unwrap()
         });
     });
 }
@@ -281,23 +291,21 @@ fn event() {
 /// What passes between producers and consumers, and two conditions to wait for.
 type Queue = (Mutex<Data>, Condvar, Condvar);
 
+/// One that is killed in the lock may have changed the number and not told: who finds that tells all.
+fn good<'a>(got: LockResult<MutexGuard<'a, Data>>, (mutex, filled, emptied): &Queue) -> MutexGuard<'a, Data> {
+    got.or_else(|error| {
+        mutex.clear_poison();
+        filled.notify_all().unwrap();
+        emptied.notify_all().unwrap();
+        error.into_guard()
+    })
+    .unwrap()
+}
+
 #[offspring::test]
 fn condvar() {
     without_leaks(|| {
         let queue: Queue = (Mutex::new([0; 3]).unwrap(), Condvar::new().unwrap(), Condvar::new().unwrap());
-        // One that is killed in the lock may have changed the number and not told: who finds that tells all.
-        fn good<'a>(
-            got: LockResult<MutexGuard<'a, Data>>,
-            (mutex, filled, emptied): &Queue,
-        ) -> MutexGuard<'a, Data> {
-            got.or_else(|error| {
-                mutex.clear_poison();
-                filled.notify_all().unwrap();
-                emptied.notify_all().unwrap();
-                error.into_guard()
-            })
-            .unwrap()
-        }
         let work = |queue: Queue, progress: Progress, me: usize| {
             let (mutex, filled, emptied) = &queue;
             let mut count = 0;
@@ -330,13 +338,13 @@ fn condvar() {
 #[offspring::test]
 fn barrier() {
     without_leaks(|| {
-        let (barrier, acts) = (Barrier::new(WORKERS as u32).unwrap(), Mutex::new(0_u64).unwrap());
+        let (barrier, acts) = (Barrier::new(PARTIES).unwrap(), Mutex::new(0_u64).unwrap());
         let work = |barrier: Barrier, acts: Mutex<u64>, progress: Progress, me: usize| {
             let mut count = 0;
             loop {
                 let act = || *acts.lock().or_else(LockError::into_guard).unwrap() += 1;
                 match barrier.wait_timeout_with(Duration::from_millis(500), act) {
-                    Ok(met) => assert!((met.index() as usize) < WORKERS),
+                    Ok(met) => assert!(met.index() < PARTIES),
                     Err(BarrierError::Broken | BarrierError::TimedOut) => {
                         if barrier.is_broken().unwrap() {
                             barrier.reset().unwrap();
@@ -357,7 +365,7 @@ fn barrier() {
 #[offspring::test]
 fn once() {
     without_leaks(|| {
-        let mut random = Random(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1);
+        let mut random = Random::new();
         for _ in 0..KILLS / 2 {
             let _dog = watchdog();
             let (once, times) = (Once::new().unwrap(), Mutex::new([0_u32; 2]).unwrap());

@@ -84,6 +84,34 @@
 //! [`Child::join`] and its siblings wait for one child; [`wait()`] waits for several, and for sockets and pipes; `.await`
 //! works on any executor.
 //!
+//! # Talking
+//!
+//! [`channel`](mod@channel) has channels of many producers and consumers, pipes and queues. What can be encoded can be sent, files and sockets
+//! ([`Attachment`]), large buffers ([`Bytes`]) and the ends of other channels included:
+//!
+//! ```
+//! use offspring::{Receiver, Sender};
+//!
+//! fn square(jobs: Receiver<u64>, answers: Sender<u64>) {
+//!     for job in &jobs {
+//!         let job = job.expect("it can be decoded");
+//!         answers.send(job * job).expect("the parent listens");
+//!     }
+//! }
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (sender, jobs) = offspring::channel()?;
+//!     let (answers, receiver) = offspring::channel()?;
+//!     let child = offspring::spawn(square, (jobs, answers))?;
+//!     sender.send(7)?;
+//!     assert_eq!(receiver.recv()?, 49);
+//!     drop(sender); // so that the jobs end
+//!     child.join()?;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Sharing memory
 //!
 //! [`shm`] has memory that processes share: bytes ([`SharedMemory`](shm::SharedMemory)), values
@@ -101,17 +129,45 @@
 //!     let image: Bytes = image.freeze()?; // nobody can write it any more
 //!     let look = |image: Bytes| image[1000]; // in place, without a copy
 //!     assert_eq!(spawn(look, (image.clone(),))?.join()?, 7);
+//!     assert_eq!(image[1000], 7);
 //!     Ok(())
 //! }
 //! ```
 //!
 //! What can be shared as a value is [`Shareable`](macro@Shareable): numbers, atomics, arrays and structs of them.
 //!
+//! # Synchronisation
+//!
+//! [`sync`] has locks, conditions, semaphores, events and barriers in shared memory, which travel to other processes like any value and
+//! survive whoever is killed while using them:
+//!
+//! ```
+//! use offspring::sync::Mutex;
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sum = Mutex::new(0_u64)?;
+//!     let add = |sum: Mutex<u64>, n: u64| *sum.lock().unwrap() += n;
+//!     let children = [1, 2, 3].map(|n| offspring::spawn(add, (sum.clone(), n)));
+//!     for child in children {
+//!         child?.join()?;
+//!     }
+//!     assert_eq!(*sum.lock().unwrap(), 6);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Meeting
+//!
+//! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
+//! [`connect`](net::connect()) for the others.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `shm` (memory that is shared), `process` (handles, builders, the rules of a life),
-//! `launch` (registry, guard, handshake, the three start methods), `wire` (values as bytes, messages), `sys` (the
-//! operating systems, and all unsafe code). A process is followed from its start to its end in one direction:
+//! The crate has layers, each of which uses only those below it: `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
+//! (handles, builders, the rules of a life), `launch` (registry, guard, handshake, the three start methods), `wire` (values as
+//! bytes, messages), `sys` (the operating systems, and all unsafe code). A process is followed from its start to its end in one
+//! direction:
 //!
 //! ```text
 //! Builder::start -> wire: encode -> launch: forkserver | spawn | fork -> sys
@@ -135,6 +191,7 @@ pub(crate) mod process;
 pub(crate) mod sys;
 pub(crate) mod wire;
 
+pub mod net;
 pub mod shm;
 pub mod subprocess;
 pub mod sync;

@@ -28,6 +28,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+fn may_move_between_threads(_: &impl Send) {}
+
 /// Polls once: it waits.
 async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
     std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending()))
@@ -46,7 +48,6 @@ fn a_lock_is_awaited_through_the_death_of_its_holder() {
     let child = offspring::target(hold, (mutex.clone(), told.clone())).start().unwrap();
     block_on(async {
         told.wait_async().await.unwrap();
-        fn may_move_between_threads(_: &impl Send) {}
         let mut lock = Box::pin(mutex.lock_async());
         may_move_between_threads(&lock);
         assert!(is_pending(&mut lock).await);

@@ -8,6 +8,7 @@ use offspring_tests::{until, watchdog};
 
 use super::kill;
 
+#[allow(clippy::needless_pass_by_value)] // a process has its arguments by value
 fn wait(barrier: Barrier) -> Result<u32, bool> {
     barrier.wait().map(|met| met.index()).map_err(|error| matches!(error, BarrierError::Broken))
 }
@@ -29,9 +30,9 @@ fn indices_are_unique_and_one_runs_the_action_before_anybody_goes_on() {
         (0..3).map(|_| offspring::spawn(meet, (barrier.clone(), count.clone())).unwrap()).collect();
     let results: Vec<_> = children.into_iter().map(|child| child.join().unwrap()).collect();
     for round in 0..200 {
-        let mut met: Vec<_> = results.iter().map(|results| results[round]).collect();
-        met.sort_unstable();
-        assert_eq!(met, [(0, false), (1, false), (2, true)]);
+        let mut all: Vec<_> = results.iter().map(|results| results[round]).collect();
+        all.sort_unstable();
+        assert_eq!(all, [(0, false), (1, false), (2, true)]);
     }
     assert_eq!(*count.lock().unwrap(), 200);
     assert_eq!((barrier.parties().unwrap(), barrier.waiting().unwrap()), (3, 0));

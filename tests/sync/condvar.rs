@@ -10,6 +10,7 @@ use super::{forever, kill};
 /// How many wait, how many went on.
 type Counts = Mutex<[u32; 2]>;
 
+#[allow(clippy::needless_pass_by_value)] // a process has its arguments by value
 fn wait_once(counts: Counts, condvar: Condvar) {
     let mut guard = counts.lock().unwrap();
     guard[0] += 1;
@@ -34,7 +35,9 @@ fn as_many_go_on_as_are_notified() {
         assert_eq!(counts.lock().unwrap()[1], gone);
     }
     condvar.notify_all().unwrap();
-    children.into_iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(*counts.lock().unwrap(), [4, 4]);
 }
 
@@ -52,7 +55,9 @@ fn a_ping_pong_of_single_notifications_loses_none() {
     };
     let players: Vec<_> =
         (0..2).map(|me| offspring::spawn(play, (turn.clone(), condvar.clone(), me)).unwrap()).collect();
-    players.into_iter().for_each(|player| player.join().unwrap());
+    for player in players {
+        player.join().unwrap();
+    }
     assert_eq!(*turn.lock().unwrap(), 4_000);
 }
 

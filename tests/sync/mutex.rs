@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forever;
 
+#[allow(clippy::needless_pass_by_value)] // a process has its arguments by value
 fn hold(mutex: Mutex<[u64; 2]>, told: Mutex<bool>) {
     let mut data = mutex.lock().unwrap();
     data[0] += 1;
@@ -37,7 +38,9 @@ fn increments_of_many_processes_and_threads_are_all_there() {
         });
     };
     let children: Vec<_> = (0..4).map(|_| offspring::spawn(work, (count.clone(),)).unwrap()).collect();
-    children.into_iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(*count.lock().unwrap(), 16_000);
     assert!(!count.is_poisoned());
 }
@@ -88,15 +91,18 @@ fn a_panic_while_holding_poisons_and_names_the_process() {
     assert!(poison.to_string().contains("panicked"), "{poison}");
 }
 
+/// Locks when it is dropped.
+struct Locks(Mutex<u8>);
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
 #[offspring::test]
 fn a_guard_dropped_by_an_unwinding_destructor_does_not_poison() {
     let _dog = watchdog();
-    struct Locks(Mutex<u8>);
-    impl Drop for Locks {
-        fn drop(&mut self) {
-            *self.0.lock().unwrap() += 1;
-        }
-    }
     let mutex = Mutex::new(0).unwrap();
     let clone = mutex.clone();
     std::thread::spawn(move || {
@@ -160,7 +166,9 @@ fn no_process_starves_beside_one_that_locks_again_at_once() {
         }
     };
     let greedy: Vec<_> = (0..2).map(|me| offspring::spawn(compete, (counts.clone(), me)).unwrap()).collect();
-    greedy.into_iter().for_each(|child| child.join().unwrap());
+    for child in greedy {
+        child.join().unwrap();
+    }
 }
 
 #[offspring::test]
@@ -197,7 +205,9 @@ fn handles_travel_nested_anywhere() {
     };
     let visit = |value: Nested| {
         let Nested::Some { mutexes, mut named } = value else { return Vec::new() };
-        mutexes.iter().for_each(|(_, mutex)| *mutex.lock().unwrap() *= 10);
+        for (_, mutex) in &mutexes {
+            *mutex.lock().unwrap() *= 10;
+        }
         vec![named.remove("one").flatten().unwrap()]
     };
     let back = offspring::spawn(visit, (value,)).unwrap().join().unwrap();

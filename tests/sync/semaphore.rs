@@ -79,7 +79,9 @@ fn more_processes_than_the_roster_has_places_can_hold_permits() {
     (0..40).for_each(|_| met.acquire().unwrap().forget());
     assert_eq!(seats.value().unwrap(), 60);
     leave.set().unwrap();
-    children.into_iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(seats.value().unwrap(), 100);
 }
 

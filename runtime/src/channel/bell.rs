@@ -14,12 +14,13 @@
 //!   lock, then looks for a change, then sleeps. So either the changer sees the question, or the sleeper sees the lock held
 //!   and naps instead. A changer that is killed between token and change has woken a sleeper for nothing, who naps until the
 //!   lock is free or inherited.
-//! - *Counts heal.* A napper that is killed stays in the count of nappers until a ring finds nobody asleep. One that
-//!   was about to sleep when the count was put right sees that the bell's sequence has moved on.
+//! - *Counts heal.* A napper that is killed stays in the count of nappers until a ring finds nobody asleep, which begins a new
+//!   generation of nappers at zero. Those of the old one that live are told by a second ring to count themselves anew, and
+//!   do not count themselves out of the new one.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys::futex;
 use crate::sys::shareable::shared_layout;
@@ -27,7 +28,8 @@ use crate::sys::shareable::shared_layout;
 shared_layout! {
     /// A bell in shared memory. All zero is a bell that nobody waits for.
     pub(super) struct Bell {
-        nappers: AtomicU32,
+        /// How many nap, and in the upper half the generation that they belong to.
+        nappers: AtomicU64,
         sequence: AtomicU32,
         /// How many are in deep sleep, about: those that were killed stay counted.
         deep: AtomicU32,
@@ -36,6 +38,9 @@ shared_layout! {
         answered: AtomicU64,
     }
 }
+
+/// The bits of the count of nappers.
+const NAPPERS: u64 = 0xFFFF_FFFF;
 
 impl Bell {
     /// After a change: wakes one who naps.
@@ -47,7 +52,7 @@ impl Bell {
     /// After a change that was itself sequentially consistent, which spares the fence: wakes one who naps.
     #[inline]
     pub(super) fn ring_at_once(&self) {
-        if self.nappers.load(Ordering::SeqCst) > 0 {
+        if self.nappers.load(Ordering::SeqCst) & NAPPERS > 0 {
             self.ring_for(1);
         }
     }
@@ -61,26 +66,38 @@ impl Bell {
     fn ring_for(&self, count: u32) {
         // The change comes before this look at the nappers, in the one order of all such accesses; the other half is in `nap`.
         let nappers = self.nappers.load(Ordering::SeqCst);
-        if nappers == 0 {
+        if nappers & NAPPERS == 0 {
             return;
         }
         self.sequence.fetch_add(1, Ordering::SeqCst);
-        if futex::wake(&self.sequence, count) == 0 {
-            // All who are counted are awake, or dead.
-            let _somebody_came_or_went =
-                self.nappers.compare_exchange(nappers, 0, Ordering::SeqCst, Ordering::Relaxed);
+        if futex::wake(&self.sequence, count) > 0 {
+            return;
+        }
+        // All who are counted are awake, or dead, or on their way to sleep after somebody else took what this was rung for.
+        let anew = (nappers | NAPPERS).wrapping_add(1);
+        if self.nappers.compare_exchange(nappers, anew, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+            self.sequence.fetch_add(1, Ordering::SeqCst);
+            futex::wake(&self.sequence, u32::MAX);
         }
     }
 
     /// Sleeps until the bell rings, or the deadline, unless there is something already.
     pub(super) fn nap(&self, there_is: impl Fn() -> bool, deadline: Option<Instant>) -> io::Result<()> {
-        self.nappers.fetch_add(1, Ordering::SeqCst);
+        let time = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.nap_for(there_is, time)
+    }
+
+    /// Sleeps as [`nap`](Self::nap) does, for at most so long.
+    pub(super) fn nap_for(&self, there_is: impl Fn() -> bool, time: Option<Duration>) -> io::Result<()> {
+        // First, so that whoever counts this one out afterwards moves it on.
         let sequence = self.sequence.load(Ordering::SeqCst);
+        let generation = self.nappers.fetch_add(1, Ordering::SeqCst) & !NAPPERS;
         fence(Ordering::SeqCst);
         let slept =
-            if there_is() { Ok(()) } else { futex::wait(&self.sequence, sequence, deadline).map(drop) };
-        let down = |nappers: u32| Some(nappers.saturating_sub(1));
-        let _before = self.nappers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
+            if there_is() { Ok(()) } else { futex::wait_for(&self.sequence, sequence, time).map(drop) };
+        let down =
+            |nappers: u64| (nappers & !NAPPERS == generation && nappers & NAPPERS > 0).then(|| nappers - 1);
+        let _counted_out_already = self.nappers.fetch_update(Ordering::SeqCst, Ordering::Relaxed, down);
         slept
     }
 
@@ -99,6 +116,11 @@ impl Bell {
     pub(super) fn lie_down(&self) -> LyingDown<'_> {
         self.count(true);
         LyingDown(self)
+    }
+
+    /// Whether anybody is in deep sleep, perhaps.
+    pub(super) fn somebody_lies_down(&self) -> bool {
+        self.deep.load(Ordering::SeqCst) > 0
     }
 
     /// Whether others than the caller are in deep sleep, perhaps.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{RecvError, SendFailure};
@@ -18,7 +18,7 @@ use crate::process::wait::{BeforeSleep, Sleeper};
 use crate::sys::channel::{Channel, MAX_OBJECTS, Peeked, Received};
 use crate::sys::spin::Spin;
 use crate::sys::{Borrowed, Object, borrow, clock};
-use crate::wire::attachment;
+use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::bytes::Bytes;
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::parcel::{self, Beside, Parcel};
@@ -31,6 +31,9 @@ const BRIEF: Duration = Duration::from_millis(10);
 
 /// How long a sender naps for want of a slot before it looks for dead owners of slots.
 const SLOT_NAP: Duration = Duration::from_millis(20);
+
+/// How many handles travel in one message: as many as surely find room in the socket together.
+const MOST_OBJECTS: usize = 16 * 1024;
 
 /// Whether a call waits, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +87,7 @@ impl End {
 
     /// Puts the end into a value.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (Handle(self.ring.object()), Handle(borrow(self.socket.object()))).serialize(serializer)
+        (Lent(self.ring.object()), Lent(borrow(self.socket.object()))).serialize(serializer)
     }
 
     /// Takes an end out of a value.
@@ -93,14 +96,19 @@ impl End {
         item: u64,
     ) -> Result<Self, D::Error> {
         let (memory, socket) = <(Arrived, Arrived)>::deserialize(deserializer)?;
-        let ring = Ring::open(memory.0, item).map_err(parcel::unreadable)?;
-        let socket = Channel::from_object(socket.0).map_err(parcel::unreadable)?;
+        let ring = Ring::open(memory.0, item).map_err(de::Error::custom)?;
+        let socket = Channel::from_object(socket.0).map_err(de::Error::custom)?;
         Ok(Self::new(Arc::new(ring), socket))
     }
 
     /// Ends the channel for all: what is in it can still be received.
     pub(super) fn close(&self) -> io::Result<()> {
-        self.ring.close();
+        {
+            // A sender in the middle of its call is before the end or after it: what it was told it has sent, is received. One that
+            // was stopped there does not keep the channel open.
+            let _senders = self.ring.lock(Which::Senders, Some(Instant::now() + BRIEF))?;
+            self.ring.close();
+        }
         self.ring.header().senders.bell.ring_for_all();
         self.ring.header().receivers.bell.ring_for_all();
         self.socket.shut_down()
@@ -136,8 +144,10 @@ impl End {
             return Err(SendFailure::Disconnected);
         }
         let objects = &parcel.beside.objects;
-        if objects.len() > usize::from(u16::MAX) {
-            return Err(SendFailure::Encode(format!("{} handles in one message", objects.len())));
+        if objects.len() > MOST_OBJECTS {
+            let why =
+                format!("{} handles in one message: at most {MOST_OBJECTS} travel together", objects.len());
+            return Err(SendFailure::Encode(why));
         }
         let inline = parcel.bytes.len() <= MAX_INLINE && parcel.beside.buffers.is_empty();
         if inline {
@@ -178,8 +188,12 @@ impl End {
                 return Err(SendFailure::Closed);
             }
             if self.ring.finds_room(weight) {
-                let ticket = if objects.is_empty() { 0 } else { self.send_objects(objects, patience)? };
-                send_token(senders, &self.socket).map_err(SendFailure::of)?;
+                let Some(ticket) = self.send_objects(objects)? else {
+                    drop(held);
+                    self.wait_for_room_in_socket(patience)?;
+                    continue;
+                };
+                send_token(senders, &self.socket, !objects.is_empty()).map_err(SendFailure::of)?;
                 self.ring.push(bytes, objects.len() as u32, ticket, slot)?;
                 drop(held);
                 senders.bell.ring_at_once();
@@ -200,19 +214,27 @@ impl End {
         }
     }
 
-    /// Sends objects ahead of their record: the ticket by which it finds them. With the senders' lock held.
-    fn send_objects(&self, objects: &[Object], patience: Patience) -> Result<u64, SendFailure> {
+    /// Sends objects ahead of their record: the ticket by which it finds them, or `None` when the socket has no room. With the senders'
+    /// lock held.
+    fn send_objects(&self, objects: &[Object]) -> Result<Option<u64>, SendFailure> {
+        if objects.is_empty() {
+            return Ok(Some(0));
+        }
         let ticket = self.ring.next_ticket();
         let objects: Vec<Borrowed<'_>> = objects.iter().map(borrow).collect();
         for chunk in objects.chunks(MAX_OBJECTS) {
-            while !self.socket.try_send(&[&ticket.to_ne_bytes()], chunk).map_err(SendFailure::of)? {
-                let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
-                if !self.socket.wait_for_room(deadline)? {
-                    return Err(SendFailure::TimedOut);
-                }
+            if !self.socket.try_send(&[&ticket.to_ne_bytes()], chunk).map_err(SendFailure::of)? {
+                return Ok(None); // those that went ahead are nobody's: no record has their ticket
             }
         }
-        Ok(ticket)
+        Ok(Some(ticket))
+    }
+
+    /// Waits until the socket has room for objects. Without the lock: what fills the socket may be what dead senders left there, and
+    /// only a receiver that gets the lock can tell.
+    fn wait_for_room_in_socket(&self, patience: Patience) -> Result<(), SendFailure> {
+        let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
+        if self.socket.wait_for_room(deadline)? { Ok(()) } else { Err(SendFailure::TimedOut) }
     }
 
     /// Takes a slot for the parts of a message.
@@ -225,8 +247,7 @@ impl End {
             if let Some(slot) = taken {
                 return Ok(slot);
             }
-            // Thousands of large messages are under way at once.
-            self.ring.collect();
+            // A thousand large messages are under way at once.
             let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(SendFailure::TimedOut);
@@ -280,10 +301,14 @@ impl End {
         maximum: usize,
     ) -> Result<(), RecvError> {
         loop {
-            if self.take(arrival, maximum)? {
+            if self.take(arrival, patience, maximum)? {
                 return Ok(());
             }
             if self.ring.is_closed() {
+                // What was sent before the end, and after the look at what is there, is received first.
+                if self.ring.has_data() {
+                    continue;
+                }
                 return Err(RecvError::Disconnected);
             }
             match patience {
@@ -308,15 +333,19 @@ impl End {
     }
 
     /// Takes the next record out of the ring, if there is one.
-    fn take(&self, arrival: &mut Arrival, maximum: usize) -> Result<bool, RecvError> {
+    fn take(&self, arrival: &mut Arrival, patience: Patience, maximum: usize) -> Result<bool, RecvError> {
         let receivers = self.ring.side(Which::Receivers);
         let Arrival { copied, beside, record } = arrival;
         loop {
             if !self.ring.has_data() {
                 return Ok(false);
             }
-            let Some(held) = self.ring.lock(Which::Receivers, None)? else { continue };
+            // Another receiver may have been stopped in the middle of its call.
+            let Some(held) = self.ring.lock(Which::Receivers, patience.brief())? else {
+                return Err(patience.nothing());
+            };
             copied.clear();
+            beside.objects.clear();
             if !self.ring.front(copied, record)? {
                 return Ok(false);
             }
@@ -332,7 +361,7 @@ impl End {
             let consumer = if self.keeps_tally { Some(self.consumer()?) } else { None };
             let objects = if record.objects == 0 { Ok(true) } else { self.take_objects(record, beside) };
             // A sender that is gone needs no token.
-            let _senders_are_gone = send_token(receivers, &self.socket);
+            let _senders_are_gone = send_token(receivers, &self.socket, false);
             self.ring.pop(record, consumer)?;
             drop(held);
             receivers.bell.ring_at_once();
@@ -364,7 +393,6 @@ impl End {
 
     /// Receives the objects of a record: whether they are there still. With the receivers' lock held.
     fn take_objects(&self, record: &Record, beside: &mut Beside) -> io::Result<bool> {
-        beside.objects.clear();
         while beside.objects.len() < record.objects as usize {
             match self.socket.peek()? {
                 Peeked::Empty | Peeked::Closed => return Ok(false),
@@ -505,6 +533,13 @@ impl Patience {
             Self::Until(_) => SendFailure::TimedOut,
         }
     }
+
+    fn nothing(self) -> RecvError {
+        match self {
+            Self::None => RecvError::Empty,
+            Self::Until(_) => RecvError::TimedOut,
+        }
+    }
 }
 
 impl SendFailure {
@@ -533,8 +568,8 @@ pub(super) fn serialize_both<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let [sending_socket, receiving_socket] =
-        [sending, receiving].map(|end| Handle(borrow(end.socket.object())));
-    (Handle(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
+        [sending, receiving].map(|end| Lent(borrow(end.socket.object())));
+    (Lent(sending.ring.object()), sending_socket, receiving_socket).serialize(serializer)
 }
 
 /// Takes both ends of one channel out of a value.
@@ -543,27 +578,10 @@ pub(super) fn deserialize_both<'de, D: Deserializer<'de>>(
     item: u64,
 ) -> Result<(End, End), D::Error> {
     let (memory, sending, receiving) = <(Arrived, Arrived, Arrived)>::deserialize(deserializer)?;
-    let ring = Arc::new(Ring::open(memory.0, item).map_err(parcel::unreadable)?);
+    let ring = Arc::new(Ring::open(memory.0, item).map_err(serde::de::Error::custom)?);
     let end = |socket: Arrived| {
-        let socket = Channel::from_object(socket.0).map_err(parcel::unreadable)?;
+        let socket = Channel::from_object(socket.0).map_err(serde::de::Error::custom)?;
         Ok(End::new(Arc::clone(&ring), socket))
     };
     Ok((end(sending)?, end(receiving)?))
-}
-
-/// An object in a value.
-struct Handle<'a>(Borrowed<'a>);
-
-impl Serialize for Handle<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attachment::write(self.0, serializer)
-    }
-}
-
-struct Arrived(Object);
-
-impl<'de> Deserialize<'de> for Arrived {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        attachment::read(deserializer).map(Self)
-    }
 }

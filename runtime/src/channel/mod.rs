@@ -85,6 +85,7 @@ pub use sender::Sender;
 use std::io;
 
 use ring::Limits;
+use serde::{Deserialize, Serialize};
 
 /// Makes a channel without a limit.
 ///
@@ -129,7 +130,7 @@ pub fn bounded<T>(count: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     count: Option<usize>,

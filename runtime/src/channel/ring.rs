@@ -44,6 +44,7 @@ use super::bell::Bell;
 use crate::sys::memory::{self, Mapping, Populate};
 use crate::sys::owner::{Owner, OwnerCell};
 use crate::sys::robust::{Held, Locked, RobustMutex};
+use crate::sys::seal::{self, Seal};
 use crate::sys::shareable::shared_layout;
 use crate::sys::{Borrowed, Object, borrow};
 use crate::wire::codec::{Codec, Wire};
@@ -137,6 +138,8 @@ shared_layout! {
         next_position: AtomicU64,
         next_count: AtomicU64,
         next_bytes: AtomicU64,
+        /// Whether the last holder died, and what it left half done is still so.
+        unsettled: AtomicU32,
         /// The slot that goes with it, plus one.
         next_slot: AtomicU64,
         /// How far the receivers were when a sender last looked.
@@ -147,8 +150,9 @@ shared_layout! {
         next_taken: AtomicU64,
         /// The number of the last message with objects.
         ticket: AtomicU64,
-        /// How many slots have been made.
+        /// How many slots have been made, and up to where in the file.
         slots: AtomicU64,
+        slabs_end: AtomicU64,
         /// The highest position of the segment that has been written to.
         reached: AtomicU64,
     }
@@ -196,7 +200,14 @@ pub(super) struct Ring {
     /// The further segments, as far as this process has needed them.
     segments: [OnceLock<Mapping>; SEGMENTS - 1],
     /// The slots that this process has mapped: to read, to write.
-    slots: Mutex<Vec<[Option<Arc<Mapping>>; 2]>>,
+    slots: Mutex<Vec<[Option<SlotMapping>; 2]>>,
+}
+
+/// A slot, mapped, and where it lay then.
+#[derive(Clone, Debug)]
+struct SlotMapping {
+    offset: u64,
+    mapping: Arc<Mapping>,
 }
 
 /// What a record tells.
@@ -239,6 +250,7 @@ impl Ring {
     /// Makes the memory of a channel.
     pub(super) fn create(limits: Limits, item: u64) -> io::Result<Self> {
         let object = memory::create(HEADER + SEGMENT)?;
+        seal::seal(&object, Seal::Shrinking)?;
         let ring = Self::map(object)?;
         let header = ring.header();
         header.senders.lock.mutex.initialise()?;
@@ -252,7 +264,8 @@ impl Ring {
 
     /// Maps the memory of a channel that another process made.
     pub(super) fn open(object: Object, item: u64) -> io::Result<Self> {
-        if memory::length(&object)? < HEADER + SEGMENT {
+        // What lies beyond the end of the file would be a SIGBUS to touch.
+        if memory::length(&object)? < HEADER + SEGMENT || !seal::is_sealed(&object, Seal::Shrinking)? {
             return Err(broken());
         }
         let ring = Self::map(object)?;
@@ -284,6 +297,9 @@ impl Ring {
 
     /// Where a position is mapped.
     fn place(&self, position: u64) -> io::Result<(&Mapping, usize)> {
+        if position % WORD != 0 {
+            return Err(broken());
+        }
         if position < SEGMENT {
             return Ok((&self.base, (HEADER + position) as usize));
         }
@@ -292,6 +308,9 @@ impl Ring {
         let mapping = match cell.get() {
             Some(mapping) => mapping,
             None => {
+                if memory::length(&self.object)? < HEADER + end {
+                    return Err(broken());
+                }
                 let mapping = Mapping::new(&self.object, HEADER + start, (end - start) as usize)?;
                 cell.get_or_init(|| mapping)
             }
@@ -374,7 +393,7 @@ impl Ring {
         }
         let sent = header.senders.progress.bytes.load(Ordering::Relaxed);
         let waiting = sent.saturating_sub(header.receivers.progress.bytes.load(Ordering::Acquire));
-        waiting == 0 || waiting + bytes <= max_bytes
+        waiting == 0 || waiting.saturating_add(bytes) <= max_bytes
     }
 
     /// The number of the next message with objects. With the senders' lock held.
@@ -408,6 +427,9 @@ impl Ring {
         let tail = progress.position.load(Ordering::Relaxed);
         let (at, lead) = self.find(tail, need)?;
         let (mapping, start) = self.place(at)?;
+        // All that can fail comes first: what is noted down below is going to be so.
+        let leading = lead.map(|lead| Ok::<_, io::Error>((self.word(tail)?, lead))).transpose()?;
+        let queued = slot.as_ref().map(|(content, _)| self.slot(content.slot)).transpose()?;
         let mut offset = start + WORD as usize;
         if objects > 0 {
             mapping.at::<AtomicU64>(offset).store(ticket, Ordering::Relaxed);
@@ -421,17 +443,17 @@ impl Ring {
         }
         mapping.at::<AtomicU64>(start + need as usize).store(0, Ordering::Relaxed);
         notes.note(progress, at + need, need + weight);
-        if let Some((content, _)) = &slot {
+        if let (Some((content, _)), Some(queued)) = (&slot, queued) {
             notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
-            self.slot(content.slot)?.state.store(QUEUED, Ordering::Release);
+            queued.state.store(QUEUED, Ordering::Release);
         }
         // Sequentially consistent, since the bell looks next who naps.
         let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
-        match lead {
+        match leading {
             None => mapping.at::<AtomicU64>(start).store(word, Ordering::SeqCst),
-            Some(lead) => {
+            Some((tail, lead)) => {
                 mapping.at::<AtomicU64>(start).store(word, Ordering::Relaxed);
-                self.word(tail)?.store(u64::from(lead) << 32, Ordering::SeqCst);
+                tail.store(u64::from(lead) << 32, Ordering::SeqCst);
             }
         }
         notes.next_slot.store(0, Ordering::Release);
@@ -485,7 +507,7 @@ impl Ring {
         }
         let at_start = same && start + need + WORD <= head;
         if at_start && head == tail && tail - start >= RESTART {
-            let reached = notes.reached.load(Ordering::Relaxed).max(tail + WORD);
+            let reached = notes.reached.load(Ordering::Relaxed).max(tail + WORD).min(end);
             if reached - start > 16 * RESTART {
                 // A burst is over. The receivers are at the tail, and everything around it is nobody's.
                 let warm = start + 2 * RESTART;
@@ -546,7 +568,8 @@ impl Ring {
                         let which = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
                         let length = mapping.at::<AtomicU64>(offset + WORD as usize).load(Ordering::Relaxed);
                         let content = Content { slot: which as u32, length, head: (which >> 32) as u32 };
-                        record.bytes += self.slot(content.slot)?.capacity.load(Ordering::Relaxed);
+                        let weight = self.slot(content.slot)?.capacity.load(Ordering::Relaxed);
+                        record.bytes = record.bytes.wrapping_add(weight);
                         record.slot = Some(content);
                     }
                     return Ok(true);
@@ -563,11 +586,8 @@ impl Ring {
     /// Receives the record that [`front`](Self::front) read: it is the caller's from here on. With the receivers' lock held.
     pub(super) fn pop(&self, record: &Record, consumer: Option<usize>) -> io::Result<()> {
         let Side { progress, notes, .. } = &self.header().receivers;
-        if let Some(content) = record.slot {
-            let slot = self.slot(content.slot)?;
-            slot.owner.set(Owner::me());
-            slot.state.store(HELD, Ordering::Release);
-        }
+        let slot =
+            record.slot.map(|content| Ok::<_, io::Error>((content, self.slot(content.slot)?))).transpose()?;
         let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
         notes.note(progress, record.position_after, record.bytes);
         if let Some(consumer) = consumer {
@@ -575,8 +595,14 @@ impl Ring {
             notes.next_taken.store(taken, Ordering::Release);
             notes.next_consumer.store(consumer as u64 + 1, Ordering::Release);
         }
+        if let Some((content, slot)) = slot {
+            notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
+            slot.owner.set(Owner::me());
+            slot.state.store(HELD, Ordering::Release);
+        }
         // Sequentially consistent, since the bell looks next who naps.
         progress.advance(notes, Ordering::SeqCst);
+        notes.next_slot.store(0, Ordering::Release);
         if consumer.is_some() {
             self.settle_consumer(true);
         }
@@ -601,26 +627,25 @@ impl Ring {
             capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
         };
         let slots = &self.header().slots[..count];
-        let free = slots.iter().position(|slot| slot.state.load(Ordering::Acquire) == FREE && fits(slot));
-        let index = match free {
+        let is_free = |slot: &Slot| slot.state.load(Ordering::Acquire) == FREE;
+        let find = || slots.iter().position(|slot| is_free(slot) && fits(slot));
+        // Each time that they have become twice as many, those of the dead are taken back before there are more.
+        let found = find().or_else(|| (count.is_power_of_two() && self.collect()).then(find).flatten());
+        let index = match found {
             Some(index) => index,
             None if count < SLOTS => {
-                let offset = slots.last().map_or(SLABS, |last| {
-                    last.offset.load(Ordering::Relaxed) + last.capacity.load(Ordering::Relaxed)
-                });
-                // An eighth more than asked for at most: messages of about one size share their slots.
-                let step = (length.next_power_of_two() / 8).max(SMALLEST_SLOT);
-                let capacity = length.next_multiple_of(step);
-                let slot = &self.header().slots[count];
-                memory::set_length(&self.object, offset + capacity)?;
-                slot.offset.store(offset, Ordering::Relaxed);
-                slot.capacity.store(capacity, Ordering::Relaxed);
-                slot.filled.store(0, Ordering::Relaxed);
-                slot.state.store(FREE, Ordering::Relaxed);
+                self.make_slot(&self.header().slots[count], length)?;
                 made.store(count as u64 + 1, Ordering::Release);
                 count
             }
-            None => return Ok(None),
+            // What is free is of other lengths: one of them is made anew.
+            None => match slots.iter().position(is_free) {
+                Some(index) => {
+                    self.make_slot(&slots[index], length)?;
+                    index
+                }
+                None => return Ok(None),
+            },
         };
         let slot = &self.header().slots[index];
         slot.owner.set(Owner::me());
@@ -628,13 +653,43 @@ impl Ring {
         Ok(Some(index as u32))
     }
 
+    /// Makes a slot that nobody uses one for this many bytes, at the end of the file. With the senders' lock held.
+    fn make_slot(&self, slot: &Slot, length: u64) -> io::Result<()> {
+        let end = &self.header().senders.notes.slabs_end;
+        let offset = end.load(Ordering::Relaxed).max(SLABS);
+        // An eighth more than asked for at most: messages of about one size share their slots.
+        let step = (length.next_power_of_two() / 8).max(SMALLEST_SLOT);
+        let capacity = length.next_multiple_of(step);
+        let new_end = offset.checked_add(capacity).ok_or_else(broken)?;
+        memory::set_length(&self.object, new_end)?;
+        end.store(new_end, Ordering::Release);
+        let before = slot.capacity.load(Ordering::Relaxed);
+        if before > 0 {
+            let _memory_stays_in_use =
+                memory::release(&self.object, slot.offset.load(Ordering::Relaxed), before);
+        }
+        // Who is killed in between leaves a slot that is too small for anything, and that can be made anew.
+        slot.capacity.store(0, Ordering::Release);
+        slot.filled.store(0, Ordering::Release);
+        slot.offset.store(offset, Ordering::Release);
+        slot.state.store(FREE, Ordering::Release);
+        slot.capacity.store(capacity, Ordering::Release);
+        Ok(())
+    }
+
     /// Fills a slot with parts, one after the other: what the record has to tell, and what it weighs.
     pub(super) fn fill(&self, index: u32, parts: &[&[u8]], head: u32) -> io::Result<(Content, u64)> {
         let slot = self.slot(index)?;
         let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if offset < SLABS || capacity < length {
+            return Err(broken());
+        }
         if slot.filled.load(Ordering::Relaxed) >= length {
             let mapping = self.slot_mapping(index, true, length)?;
+            if (mapping.len() as u64) < length {
+                return Err(broken());
+            }
             let mut at = 0;
             for part in parts {
                 mapping.write(at, part);
@@ -658,14 +713,16 @@ impl Ring {
             mapped.resize_with(index as usize + 1, Default::default);
         }
         let cell = &mut mapped[index as usize][usize::from(to_write)];
-        if let Some(mapping) = cell {
-            return Ok(Arc::clone(mapping));
-        }
         let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
+        match cell {
+            Some(mapped) if mapped.offset == offset && mapped.mapping.len() as u64 == capacity => {
+                return Ok(Arc::clone(&mapped.mapping));
+            }
+            _ => *cell = None, // it was made anew since
+        }
         // What lies beyond the file would be a SIGBUS to touch.
-        if offset.checked_add(capacity).is_none_or(|end| end < SLABS)
-            || memory::length(&self.object)? < offset + capacity
-        {
+        let end = offset.checked_add(capacity).filter(|_| offset >= SLABS).ok_or_else(broken)?;
+        if memory::length(&self.object)? < end {
             return Err(broken());
         }
         let map = if to_write { Mapping::new } else { Mapping::view };
@@ -675,7 +732,7 @@ impl Ring {
         let _only_slower = mapping.populate(0, (length as usize).min(mapping.len()), purpose);
         let mapping = Arc::new(mapping);
         if capacity <= LARGEST_KEPT_SLOT {
-            *cell = Some(Arc::clone(&mapping));
+            *cell = Some(SlotMapping { offset, mapping: Arc::clone(&mapping) });
         }
         Ok(mapping)
     }
@@ -713,16 +770,31 @@ impl Ring {
         self.header().receivers.bell.ring();
     }
 
-    /// Frees the slots whose owners are dead.
-    pub(super) fn collect(&self) {
+    /// Frees the slots whose owners are dead: whether there were any. With the senders' lock held, so that none that is found so has
+    /// been freed and taken by another meanwhile.
+    fn collect(&self) -> bool {
+        // A receiver that died may have taken hold of a slot and not received the record yet: that is settled with its lock, and as
+        // long as another has that, what is held stays so.
+        let receivers = self.try_lock(Which::Receivers).ok().flatten();
         let count = (self.header().senders.notes.slots.load(Ordering::Acquire) as usize).min(SLOTS);
+        let mut known: Vec<(Owner, bool)> = Vec::new();
+        let mut freed = false;
         for slot in &self.header().slots[..count] {
             let state = slot.state.load(Ordering::Acquire);
-            if matches!(state, FILLING | HELD) && slot.owner.get().is_dead() {
-                let _taken_back_by_another =
-                    slot.state.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed);
+            if state != FILLING && (state != HELD || receivers.is_none()) {
+                continue;
             }
+            let owner = slot.owner.get();
+            let dead = known.iter().find(|(known, _)| *known == owner).map(|(_, dead)| *dead);
+            let dead = dead.unwrap_or_else(|| {
+                known.push((owner, owner.is_dead()));
+                known[known.len() - 1].1
+            });
+            // A sender that is alive may have gone on with what it fills.
+            freed |=
+                dead && slot.state.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         }
+        freed
     }
 }
 
@@ -772,13 +844,20 @@ impl Ring {
     }
 
     fn settle<'a>(&self, which: Which, held: Option<Held<'a>>) -> io::Result<Option<Held<'a>>> {
-        if held.as_ref().is_some_and(|held| held.locked == Locked::Inherited) {
+        let Some(held) = held else { return Ok(None) };
+        let unsettled = &self.side(which).notes.unsettled;
+        if held.locked == Locked::Inherited {
+            unsettled.store(1, Ordering::Release);
+        }
+        // Who could not settle it for want of memory leaves it to the next.
+        if unsettled.load(Ordering::Relaxed) != 0 {
             match which {
                 Which::Senders => self.settle_senders()?,
                 Which::Receivers => self.settle_receivers(),
             }
+            unsettled.store(0, Ordering::Release);
         }
-        Ok(held)
+        Ok(Some(held))
     }
 
     /// Completes what a sender left half done that died.
@@ -791,9 +870,10 @@ impl Ring {
             progress.advance(notes, Ordering::Release);
         } else if position == notes.next_position.load(Ordering::Relaxed) {
             progress.advance(notes, Ordering::Release);
-        } else if let Some(index) = notes.next_slot.swap(0, Ordering::Relaxed).checked_sub(1) {
+        } else if let Some(index) = notes.next_slot.load(Ordering::Relaxed).checked_sub(1) {
             // It was to be sent, and was not.
             self.slot(index as u32)?.state.store(FREE, Ordering::Release);
+            notes.next_slot.store(0, Ordering::Release);
         }
         Ok(())
     }
@@ -805,7 +885,18 @@ impl Ring {
             progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed);
         if received {
             progress.advance(notes, Ordering::Release);
+            // It may have left a segment that it did not give back.
+            let (_, start, _) = segment(progress.position.load(Ordering::Relaxed));
+            if (1..SLABS - HEADER).contains(&start) {
+                let _memory_stays_in_use = memory::release(&self.object, HEADER, start);
+            }
+        } else if let Some(index) = notes.next_slot.load(Ordering::Relaxed).checked_sub(1) {
+            // It had taken hold of the slot, and the record is there still.
+            if let Ok(slot) = self.slot(index as u32) {
+                slot.state.store(QUEUED, Ordering::Release);
+            }
         }
+        notes.next_slot.store(0, Ordering::Release);
         self.settle_consumer(received);
     }
 
@@ -889,8 +980,8 @@ impl Notes {
     /// whoever inherits the lock.
     fn note(&self, progress: &Progress, position: u64, bytes: u64) {
         self.next_position.store(NOWHERE, Ordering::Release);
-        self.next_count.store(progress.count.load(Ordering::Relaxed) + 1, Ordering::Release);
-        self.next_bytes.store(progress.bytes.load(Ordering::Relaxed) + bytes, Ordering::Release);
+        self.next_count.store(progress.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        self.next_bytes.store(progress.bytes.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Release);
         self.next_position.store(position, Ordering::Release);
     }
 }

@@ -46,19 +46,26 @@ impl View<'_> {
         if self.spin.until(|| over().then_some(())).is_some() {
             return Ok(Waited::Ready);
         }
+        // Most naps are short: no clock is read for the first.
+        let first =
+            deadline.map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()).min(NAP));
+        self.theirs().bell.nap_for(over, Some(first))?;
+        if over() {
+            return Ok(Waited::Ready);
+        }
         let soon = Instant::now() + NAP;
         loop {
-            let until = deadline.map_or(soon, |deadline| deadline.min(soon));
-            self.theirs().bell.nap(over, Some(until))?;
-            if over() {
-                return Ok(Waited::Ready);
-            }
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(Waited::TimedOut);
             }
             if now >= soon {
                 break;
+            }
+            let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+            self.theirs().bell.nap(over, Some(until))?;
+            if over() {
+                return Ok(Waited::Ready);
             }
         }
         let _lying = self.theirs().bell.lie_down();
@@ -119,10 +126,16 @@ impl View<'_> {
 }
 
 /// Before a change, with the lock of the side that makes it held: wakes the other side's deep sleepers.
-pub(super) fn send_token(side: &Side, socket: &Channel) -> io::Result<()> {
-    if let Some(asked) = side.bell.wants_token() {
-        // Where there is no room for it, there is something to read: that wakes as well.
-        socket.try_send(&[&TOKEN], &[])?;
+///
+/// `behind_objects` when objects have just been sent: who receives those takes the tokens before them out of the socket, perhaps before
+/// the sleepers have seen them. So there is always one behind objects while anybody sleeps.
+pub(super) fn send_token(side: &Side, socket: &Channel, behind_objects: bool) -> io::Result<()> {
+    let asked = side.bell.wants_token();
+    if asked.is_none() && !(behind_objects && side.bell.somebody_lies_down()) {
+        return Ok(());
+    }
+    // Where there is no room for it, there is something to read: that wakes as well, and the question stays.
+    if let (true, Some(asked)) = (socket.try_send(&[&TOKEN], &[])?, asked) {
         side.bell.answer(asked);
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::block::{self, Block, Taking, invalid, outside};
 use super::{Atomic, Builder, Cursor, FreezeError, SharedView, copy, named};
@@ -15,7 +15,7 @@ use crate::process::watcher::Offer;
 use crate::sys::memory::Mapping;
 use crate::sys::seal::{self, Seal};
 use crate::sys::{borrow, fork};
-use crate::wire::{attachment, parcel};
+use crate::wire::attachment;
 
 /// Bytes that processes share.
 ///
@@ -328,7 +328,7 @@ impl<'de> Deserialize<'de> for SharedMemory {
             }
             Block::from_object(object).map(Self::arrived)
         };
-        arrived(attachment::read(deserializer)?).map_err(parcel::unreadable)
+        arrived(attachment::read(deserializer)?).map_err(de::Error::custom)
     }
 }
 

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::typed::Typed;
 use crate::Shareable;
 use crate::sys::borrow;
-use crate::wire::{attachment, parcel};
+use crate::wire::attachment;
 
 /// One value that processes share.
 ///
@@ -97,9 +97,9 @@ impl<T: Shareable> Serialize for Shared<T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for Shared<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let typed = Typed::from_object(attachment::read(deserializer)?).map_err(parcel::unreadable)?;
+        let typed = Typed::from_object(attachment::read(deserializer)?).map_err(de::Error::custom)?;
         if typed.values().len() != 1 {
-            return Err(parcel::unreadable(
+            return Err(de::Error::custom(
                 "what arrived is a shared slice, where one shared value was expected",
             ));
         }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Zero;
 use super::typed::Typed;
 use crate::Shareable;
 use crate::sys::borrow;
-use crate::wire::{attachment, parcel};
+use crate::wire::attachment;
 
 /// Values of one type, side by side, that processes share. Their number is fixed.
 ///
@@ -114,6 +114,6 @@ impl<T: Shareable> Serialize for SharedSlice<T> {
 
 impl<'de, T: Shareable> Deserialize<'de> for SharedSlice<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Typed::from_object(attachment::read(deserializer)?).map(Self).map_err(parcel::unreadable)
+        Typed::from_object(attachment::read(deserializer)?).map(Self).map_err(de::Error::custom)
     }
 }

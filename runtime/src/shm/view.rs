@@ -4,14 +4,14 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::block::{self, cannot, invalid, outside};
 use super::{Cursor, copy};
 use crate::sys::memory::Mapping;
 use crate::sys::seal::{self, Seal};
 use crate::sys::{Object, borrow};
-use crate::wire::{attachment, parcel};
+use crate::wire::attachment;
 
 /// Shared memory that can be read and not written, while others write it. Made by [`SharedMemory::view`](super::SharedMemory::view).
 ///
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for SharedView {
             }
             Self::map(object)
         };
-        arrived(attachment::read(deserializer)?).map_err(parcel::unreadable)
+        arrived(attachment::read(deserializer)?).map_err(de::Error::custom)
     }
 }
 

@@ -177,10 +177,9 @@ fn wait_fairly<T: Shareable>(
     let mut starving = Starving { word: &lock.words().starving, number: 0 };
     let mut slice = PATIENT;
     loop {
-        let end = Instant::now() + slice;
-        let until = deadline.map_or(end, |deadline| deadline.min(end));
-        let guard = lock.wait(Some(until))?;
-        if guard.is_some() || deadline == Some(until) {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let guard = lock.wait_for(left.map_or(slice, |left| left.min(slice)))?;
+        if guard.is_some() || left.is_some_and(|left| left <= slice) {
             return Ok(guard);
         }
         starving.say_so(&lock.words().count);

@@ -34,14 +34,15 @@ impl<T: Shareable> Layout for Locked<Words, T> {
 /// ```
 /// use offspring::sync::{LockError, Mutex};
 ///
+/// fn transfer(account: Mutex<[i64; 2]>) {
+///     let mut sums = account.lock().unwrap();
+///     sums[0] -= 30;
+///     std::process::abort(); // half done
+/// }
+///
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let account = Mutex::new([100_i64, 0])?;
-///     let transfer = |account: Mutex<[i64; 2]>| {
-///         let mut sums = account.lock().unwrap();
-///         sums[0] -= 30;
-///         std::process::abort(); // half done
-///     };
 ///     let child = offspring::spawn(transfer, (account.clone(),))?;
 ///     let pid = child.pid();
 ///     child.join().unwrap_err();
@@ -58,6 +59,21 @@ impl<T: Shareable> Layout for Locked<Words, T> {
 ///     assert_eq!(*account.lock().unwrap(), [70, 30]);
 ///     Ok(())
 /// }
+/// ```
+///
+/// What another process could not use does not compile, nor does sending a guard to another thread:
+///
+/// ```compile_fail,E0277
+/// let name = offspring::sync::Mutex::new(String::from("lies on the heap of one process"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # fn main() -> std::io::Result<()> {
+/// let number = offspring::sync::Mutex::new(0)?;
+/// let guard = number.lock().unwrap();
+/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join().unwrap());
+/// # Ok(())
+/// # }
 /// ```
 #[doc(alias = "Lock")]
 #[doc(alias = "pthread_mutex_t")]

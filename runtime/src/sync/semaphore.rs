@@ -9,7 +9,6 @@ use super::future::Proxy;
 use super::monitor::{Monitor, Step};
 use super::page::{Layout, Page, handle};
 use super::roster::{self, PLACES, Roster, Shares};
-use crate::sys::owner::Owner;
 use crate::sys::shareable::shared_words;
 use crate::sys::{own, poller};
 
@@ -91,13 +90,14 @@ impl Layout for Counter {
 /// ```
 /// use offspring::sync::Semaphore;
 ///
+/// fn dies(seats: Semaphore) {
+///     let _seat = seats.acquire().unwrap();
+///     std::process::abort();
+/// }
+///
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let seats = Semaphore::bounded(2)?;
-///     let dies = |seats: Semaphore| {
-///         let _seat = seats.acquire().unwrap();
-///         std::process::abort();
-///     };
 ///     for _ in 0..3 {
 ///         offspring::spawn(dies, (seats.clone(),))?.join().unwrap_err();
 ///     }
@@ -225,7 +225,7 @@ impl Semaphore {
     }
 
     fn take(&self, deadline: Option<Instant>) -> io::Result<Option<Permit>> {
-        let (me, roster) = (Owner::me(), &self.page.roster);
+        let (me, roster) = (roster::me(), &self.page.roster);
         let taken = self.page.monitor.wait_until(deadline, |permits, turn| {
             let mut others_can_go_on = false;
             if turn.look || turn.timed_out {

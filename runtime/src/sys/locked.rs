@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Shareable;
 use super::robust::{Held, Locked as How, RobustMutex};
@@ -52,9 +52,9 @@ impl<W: Shareable, T: Shareable> Locked<W, T> {
         Ok(self.lock.lock(deadline)?.map(|held| LockedGuard { data: &self.data, held }))
     }
 
-    /// As [`lock`](Self::lock), for one that has just found it held.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<LockedGuard<'_, T>>> {
-        Ok(self.lock.wait(deadline)?.map(|held| LockedGuard { data: &self.data, held }))
+    /// Waits at most this long, about a tenth of a second at most, for one that has just found it held.
+    pub(crate) fn wait_for(&self, time: Duration) -> io::Result<Option<LockedGuard<'_, T>>> {
+        Ok(self.lock.wait_for(time)?.map(|held| LockedGuard { data: &self.data, held }))
     }
 
     /// Locks if nobody holds it.

@@ -13,6 +13,7 @@
 //! | [`seal`] | what can no longer be done to it |
 //! | [`available`] | how much there is |
 //! | [`rendezvous`] | an object under a name |
+//! | [`local`] | addresses by which processes of one machine find each other, and who they are |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`locked`] | that lock with the data that it guards |
@@ -79,7 +80,7 @@ pub(crate) use no_zygote as zygote;
 pub(crate) use platform::zygote;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
-    image, lifeline, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
+    image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

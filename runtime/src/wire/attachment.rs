@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::parcel;
 use crate::sys::{Attachable, Borrowed, Object};
@@ -110,10 +110,28 @@ pub fn deserialize<'de, T: Attachable, D: Deserializer<'de>>(deserializer: D) ->
 
 /// Writes an object into a value.
 pub(crate) fn write<S: Serializer>(object: Borrowed<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u32(parcel::load_object(object).map_err(parcel::unwritable)?)
+    serializer.serialize_u32(parcel::load_object(object).map_err(ser::Error::custom)?)
 }
 
 /// Reads an object out of a value.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
-    parcel::unload_object(u32::deserialize(deserializer)?).map_err(parcel::unreadable)
+    parcel::unload_object(u32::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// An object that is lent to a value on its way out.
+pub(crate) struct Lent<'a>(pub(crate) Borrowed<'a>);
+
+impl Serialize for Lent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write(self.0, serializer)
+    }
+}
+
+/// An object out of a value.
+pub(crate) struct Arrived(pub(crate) Object);
+
+impl<'de> Deserialize<'de> for Arrived {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer).map(Self)
+    }
 }

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use super::parcel;
 use crate::sys::memory::{self, Mapping};
@@ -187,12 +187,12 @@ impl Serialize for Bytes {
             return (Place::Here, Plain(self)).serialize(serializer);
         }
         if let Some(sealed) = &self.sealed {
-            let number = parcel::load_object(borrow(&sealed.object)).map_err(parcel::unwritable)?;
+            let number = parcel::load_object(borrow(&sealed.object)).map_err(ser::Error::custom)?;
             let place = Place::Within(number, self.offset_in(sealed) as u64, self.len() as u64);
             return (place, Plain(&[])).serialize(serializer);
         }
         let number = parcel::load_buffer(&self.bytes).unwrap_or_else(|| Err("no parcel".into()));
-        let place = Place::Beside(number.map_err(parcel::unwritable)?);
+        let place = Place::Beside(number.map_err(ser::Error::custom)?);
         (place, Plain(&[])).serialize(serializer)
     }
 }
@@ -205,16 +205,14 @@ impl<'de> Deserialize<'de> for Bytes {
         let (place, here) = <(Place, Owned)>::deserialize(deserializer)?;
         match place {
             Place::Here => Ok(Self::from(here.0)),
-            Place::Beside(number) => {
-                parcel::unload_buffer(number).map(Self::from).map_err(parcel::unreadable)
-            }
+            Place::Beside(number) => parcel::unload_buffer(number).map(Self::from).map_err(de::Error::custom),
             Place::Within(number, offset, length) => {
-                let object = parcel::unload_object(number).map_err(parcel::unreadable)?;
-                let all = Self::sealed(object).map_err(parcel::unreadable)?;
+                let object = parcel::unload_object(number).map_err(de::Error::custom)?;
+                let all = Self::sealed(object).map_err(de::Error::custom)?;
                 let end = offset.checked_add(length).and_then(|end| usize::try_from(end).ok());
                 match (usize::try_from(offset), end) {
                     (Ok(start), Some(end)) if end <= all.len() => Ok(all.slice(start..end)),
-                    _ => Err(parcel::unreadable("bytes outside of their memory")),
+                    _ => Err(de::Error::custom("bytes outside of their memory")),
                 }
             }
         }

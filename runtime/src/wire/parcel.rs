@@ -10,10 +10,9 @@
 //! that the bytes repeat, or that nothing has, is an error of the value; what nobody takes is closed.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Display;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Serialize, de, ser};
 
 use super::codec::{Codec, CodecError, Wire};
 use crate::sys::{Borrowed, Object};
@@ -68,8 +67,6 @@ struct Hook<T> {
     /// Whether there is something, or was: most values have nothing beside them, and pay for a look at this only.
     used: Cell<bool>,
     content: RefCell<T>,
-    /// Why a part of the value could not be written or read: the format keeps no text of its errors.
-    refusal: RefCell<Option<String>>,
 }
 
 thread_local! {
@@ -83,12 +80,7 @@ thread_local! {
 
 impl<T: Default> Hook<T> {
     const fn new(content: T) -> Self {
-        Self {
-            active: Cell::new(false),
-            used: Cell::new(false),
-            content: RefCell::new(content),
-            refusal: RefCell::new(None),
-        }
+        Self { active: Cell::new(false), used: Cell::new(false), content: RefCell::new(content) }
     }
 
     /// Hangs something up until drop of what this returns: also within the time of another.
@@ -108,17 +100,6 @@ impl<T: Default> Hook<T> {
             action(&mut self.content.borrow_mut())
         })
     }
-
-    /// Notes down why a part of the value is refused.
-    fn refuse(&self, why: &str) {
-        self.used.set(true);
-        self.refusal.replace(Some(why.to_owned()));
-    }
-
-    /// An error with what was noted down.
-    fn explain(&self, error: CodecError) -> CodecError {
-        self.refusal.take().map_or(error, CodecError::new)
-    }
 }
 
 /// Something hangs on the thread.
@@ -134,7 +115,6 @@ impl<T: Default> Drop for Hanging<'_, T> {
         if self.outer.is_some() || self.hook.used.get() {
             let (used, content) = self.outer.take().unwrap_or_default();
             self.hook.used.set(used);
-            self.hook.refusal.replace(None);
             drop(self.hook.content.replace(content));
         }
     }
@@ -155,7 +135,7 @@ pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecErro
 pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -> Result<(), CodecError> {
     let pack = |hook: &Hook<Beside>| {
         let _hanging = hook.hang(None);
-        Wire::encode_into(value, &mut parcel.bytes).map_err(|error| hook.explain(error))?;
+        Wire::encode_into(value, &mut parcel.bytes)?;
         if hook.used.get() {
             parcel.beside = hook.content.take();
         }
@@ -170,23 +150,9 @@ pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8], beside: &mut Beside) -> 
     let remaining = (!nothing).then(|| std::mem::take(beside).into());
     let unpack = |hook: &Hook<Remaining>| {
         let _hanging = hook.hang(remaining);
-        Wire::decode(bytes).map_err(|error| hook.explain(error))
+        Wire::decode(bytes)
     };
     UNLOADING.try_with(unpack).map_err(|_| ending())?
-}
-
-/// The error of a part of a value that cannot be written: it is said also where the serialiser's own error has no text.
-pub(crate) fn unwritable<E: ser::Error>(why: impl Display) -> E {
-    let why = why.to_string();
-    let _thread_is_ending = LOADING.try_with(|hook| hook.refuse(&why));
-    E::custom(why)
-}
-
-/// The error of a part of a value that cannot be read, as above.
-pub(crate) fn unreadable<E: de::Error>(why: impl Display) -> E {
-    let why = why.to_string();
-    let _thread_is_ending = UNLOADING.try_with(|hook| hook.refuse(&why));
-    E::custom(why)
 }
 
 /// Puts an object beside the bytes that are being written: its number.

@@ -29,6 +29,31 @@ pub(crate) enum Specimen {
     Maybe(Option<Box<Specimen>>),
     Pair(Box<(Specimen, Specimen)>),
     Fields { one: Box<Specimen>, other: Vec<Option<Specimen>> },
+    Small(u8, i8, u16, i16, u32, i32),
+    Wide { number: u64, signed: i128 },
+    Real(f32, f64),
+    Empty(Vec<()>, Hollow, Name),
+}
+
+/// Without bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hollow;
+
+/// A struct as large as what is in it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Name(#[serde(with = "letters")] String);
+
+/// A text as something that can be displayed.
+mod letters {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        String::deserialize(deserializer)
+    }
 }
 
 /// An object that can travel.
@@ -93,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::bytes::OUT_OF_LINE;
+    use super::super::codec::{Codec, Wire};
     use super::*;
 
     fn buffers() -> impl Strategy<Value = Vec<u8>> {
@@ -101,7 +127,14 @@ mod tests {
     }
 
     fn specimens() -> impl Strategy<Value = Specimen> {
-        let leaf = prop_oneof![
+        let handle = Just(()).prop_map(|()| Specimen::Handle(object().into()));
+        trees(prop_oneof![8 => leaves(), 1 => handle])
+    }
+
+    fn leaves() -> impl Strategy<Value = Specimen> {
+        let small = any::<(u8, i8, u16, i16, u32, i32)>();
+        let wide = (any::<(u64, i128)>(), 0..128_u32, 0..64_u32);
+        prop_oneof![
             Just(()).prop_map(|()| Specimen::Nothing),
             any::<bool>().prop_map(Specimen::Flag),
             any::<i64>().prop_map(Specimen::Number),
@@ -110,9 +143,18 @@ mod tests {
             ".{0,20}".prop_map(Specimen::Text),
             buffers().prop_map(|bytes| Specimen::Buffer(bytes.into())),
             buffers().prop_map(Specimen::Vector),
-            Just(()).prop_map(|()| Specimen::Handle(object().into())),
-        ];
-        leaf.prop_recursive(6, 40, 6, |inner| {
+            small.prop_map(|(a, b, c, d, e, f)| Specimen::Small(a, b, c, d, e, f)),
+            wide.prop_map(|((number, signed), more, less)| Specimen::Wide {
+                number: number >> less,
+                signed: signed >> more
+            }),
+            any::<(u32, u64)>().prop_map(|(a, b)| Specimen::Real(f32::from_bits(a), f64::from_bits(b))),
+            (0..300_usize, ".{0,300}").prop_map(|(a, b)| Specimen::Empty(vec![(); a], Hollow, Name(b))),
+        ]
+    }
+
+    fn trees(leaves: impl Strategy<Value = Specimen> + 'static) -> impl Strategy<Value = Specimen> {
+        leaves.prop_recursive(6, 40, 6, |inner| {
             prop_oneof![
                 vec(inner.clone(), 0..6).prop_map(Specimen::List),
                 btree_map(".{0,5}", inner.clone(), 0..6).prop_map(Specimen::Map),
@@ -133,6 +175,29 @@ mod tests {
         #[test]
         fn values_of_any_shape_come_back(value in specimens()) {
             check_round_trip(&value);
+        }
+
+        #[test]
+        fn values_of_any_shape_are_written_as_postcard_writes_them(value in trees(leaves())) {
+            prop_assert_eq!(Wire::encode(&value).unwrap(), postcard::to_stdvec(&value).unwrap());
+        }
+
+        #[test]
+        fn bytes_of_anybody_are_read_as_postcard_reads_them(
+            value in trees(leaves()), place: prop::sample::Index, bytes in vec(likely(), 0..20),
+        ) {
+            let mut flawed = Wire::encode(&value).unwrap();
+            let place = place.index(flawed.len());
+            flawed.splice(place..flawed.len().min(place + bytes.len()), bytes);
+            let write = |value| Wire::encode::<Specimen>(&value).unwrap();
+            let ours = Wire::decode_front(&flawed).map(|(value, rest)| (write(value), rest));
+            // Here we are stricter: there are no counts without end, and of a character there is one.
+            let strict = |error: &String| ["elements", "character"].iter().any(|word| error.contains(word));
+            let ours = ours.map_err(|error| error.to_string());
+            if !ours.as_ref().is_err_and(strict) {
+                let theirs = postcard::take_from_bytes(&flawed).map(|(value, rest)| (write(value), rest));
+                prop_assert_eq!(ours.ok(), theirs.ok());
+            }
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::AtomicU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -17,13 +17,18 @@ pub(crate) enum Woken {
 
 /// Sleeps while the word has this value, until somebody wakes the sleepers, or the deadline.
 pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Instant>) -> io::Result<Woken> {
-    let timeout = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-        Some(left) if left.is_zero() => return Ok(Woken::TimedOut),
-        left => left.map(|left| libc::timespec {
-            tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: left.subsec_nanos() as _,
-        }),
-    };
+    match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+        Some(left) if left.is_zero() => Ok(Woken::TimedOut),
+        left => wait_for(word, value, left),
+    }
+}
+
+/// Sleeps while the word has this value, until somebody wakes the sleepers, or for so long.
+pub(crate) fn wait_for(word: &AtomicU32, value: u32, time: Option<Duration>) -> io::Result<Woken> {
+    let timeout = time.map(|left| libc::timespec {
+        tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: left.subsec_nanos() as _,
+    });
     let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the word is valid for the call, the timeout is null or valid; the kernel only reads both.
     let result = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, timeout) };

@@ -10,6 +10,7 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod image;
 pub(crate) mod lifeline;
+pub(crate) mod local;
 pub(crate) mod memory;
 pub(crate) mod owner;
 pub(crate) mod poller;

@@ -85,3 +85,31 @@ impl AsFd for Poller {
         self.epoll.0.as_fd()
     }
 }
+
+/// Things that have one sentinel together, which is ready as long as one of them is.
+#[derive(Debug)]
+pub(crate) struct Bundle(Epoll);
+
+impl Bundle {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(Epoll(above_standard(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0)?)))
+    }
+
+    pub(crate) fn add(&self, sentinel: Sentinel<'_>) -> io::Result<()> {
+        Ok(self.0.add(sentinel, EpollEvent::new(EpollFlags::EPOLLIN, 0))?)
+    }
+
+    pub(crate) fn remove(&self, sentinel: Sentinel<'_>) -> io::Result<()> {
+        Ok(self.0.delete(sentinel)?)
+    }
+
+    /// What is ready as long as one of them is.
+    pub(crate) fn sentinel(&self) -> Sentinel<'_> {
+        self.0.0.as_fd()
+    }
+
+    /// The same, as what can be duplicated.
+    pub(crate) fn object(&self) -> super::Borrowed<'_> {
+        self.0.0.as_fd()
+    }
+}

@@ -8,6 +8,7 @@ pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod lifeline;
+pub(crate) mod local;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod rendezvous;

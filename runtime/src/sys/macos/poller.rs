@@ -36,3 +36,31 @@ impl Poller {
         match *self {}
     }
 }
+
+/// Things that have one sentinel together, which is ready as long as one of them is.
+#[derive(Debug)]
+pub(crate) enum Bundle {}
+
+impl Bundle {
+    pub(crate) fn new() -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn add(&self, _sentinel: Sentinel<'_>) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn remove(&self, _sentinel: Sentinel<'_>) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// What is ready as long as one of them is.
+    pub(crate) fn sentinel(&self) -> Sentinel<'_> {
+        match *self {}
+    }
+
+    /// The same, as what can be duplicated.
+    pub(crate) fn object(&self) -> super::Borrowed<'_> {
+        match *self {}
+    }
+}

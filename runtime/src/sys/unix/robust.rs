@@ -86,22 +86,21 @@ impl RobustMutex {
     /// # Errors
     /// [`Deadlock`](io::ErrorKind::Deadlock) when this thread holds it.
     pub(crate) fn lock(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
-        match self.try_lock()? {
-            None => self.wait(deadline),
-            held => Ok(held),
-        }
-    }
-
-    /// As [`lock`](Self::lock), for one that has just found it held: each look at a lock that others use slows them down.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<Option<Held<'_>>> {
-        loop {
-            let slice = Instant::now() + SLICE;
-            let until = deadline.map_or(slice, |deadline| deadline.min(slice));
-            let held = self.held(lock_until(self.0.get(), until))?;
-            if held.is_some() || deadline == Some(until) {
-                return Ok(held);
+        let mut held = self.try_lock()?;
+        while held.is_none() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            held = self.wait_for(left.map_or(SLICE, |left| left.min(SLICE)))?;
+            if left.is_some_and(|left| left <= SLICE) {
+                break;
             }
         }
+        Ok(held)
+    }
+
+    /// Waits at most this long, for one that has just found it held: each look at a lock that others use slows them down. Not much
+    /// longer than a tenth of a second, see above.
+    pub(crate) fn wait_for(&self, time: Duration) -> io::Result<Option<Held<'_>>> {
+        self.held(lock_in(self.0.get(), time))
     }
 
     /// Locks if nobody holds it.
@@ -166,10 +165,10 @@ fn clock_lock() -> Option<ClockLock> {
     })
 }
 
-/// Locks, or waits until a moment: an error number.
+/// Locks, or waits for a while: an error number.
 ///
 /// Without the means to wait by the monotonic clock, a jump of the other one ends the wait early or late.
-fn lock_until(mutex: *mut libc::pthread_mutex_t, moment: Instant) -> libc::c_int {
+fn lock_in(mutex: *mut libc::pthread_mutex_t, time: Duration) -> libc::c_int {
     let with_clock = clock_lock();
     let clock = if with_clock.is_some() { libc::CLOCK_MONOTONIC } else { libc::CLOCK_REALTIME };
     let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -177,10 +176,9 @@ fn lock_until(mutex: *mut libc::pthread_mutex_t, moment: Instant) -> libc::c_int
     if unsafe { libc::clock_gettime(clock, &raw mut until) } != 0 {
         return Errno::last_raw();
     }
-    let left = moment.saturating_duration_since(Instant::now());
-    let nanoseconds = until.tv_nsec + libc::c_long::from(left.subsec_nanos());
-    until.tv_sec += left.as_secs() as libc::time_t + (nanoseconds / 1_000_000_000) as libc::time_t;
-    until.tv_nsec = (nanoseconds % 1_000_000_000) as _;
+    let nanoseconds = until.tv_nsec + libc::c_long::from(time.subsec_nanos());
+    until.tv_sec += time.as_secs() as libc::time_t + (nanoseconds / 1_000_000_000) as libc::time_t;
+    until.tv_nsec = nanoseconds % 1_000_000_000;
     match with_clock {
         // SAFETY: an initialised mutex, and a valid time of that clock.
         Some(lock) => unsafe { lock(mutex, clock, &raw const until) },

@@ -1,0 +1,77 @@
+//! Addresses by which processes of one machine find each other: to be named pipes of messages, with the security
+//! descriptor of the user; the peer is told by `GetNamedPipeClientProcessId` and its token.
+
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::channel::Channel;
+use super::poller::Sentinel;
+use super::{Borrowed, Object};
+use crate::sys::unsupported::unsupported;
+
+/// The longest name or path, in bytes.
+pub(crate) const MAX_LENGTH: usize = 247;
+
+/// Where to listen or connect.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // nobody listens yet
+pub(crate) enum Place<'a> {
+    /// A file.
+    Path(&'a Path),
+    /// A name in no file system.
+    Name(&'a str),
+}
+
+/// Who is at the other end, as the system says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) pid: Option<u32>,
+    pub(crate) user: u32,
+}
+
+/// The user of this process.
+pub(crate) fn user() -> u32 {
+    0 // users have no numbers; nobody can be asked for one
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) enum Listening {}
+
+impl Listening {
+    /// Begins to listen. `public` is a path that every user may connect to.
+    pub(crate) fn bind(_place: Place<'_>, _public: bool) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// Takes a socket that travelled.
+    pub(crate) fn from_object(_object: Object) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// The socket, as what can travel.
+    pub(crate) fn object(&self) -> Borrowed<'_> {
+        match *self {}
+    }
+
+    /// What becomes ready when somebody connects.
+    pub(crate) fn sentinel(&self) -> Sentinel<'_> {
+        match *self {}
+    }
+
+    /// Takes the next who connected, if there is one.
+    pub(crate) fn accept(&self) -> io::Result<Option<Channel>> {
+        match *self {}
+    }
+}
+
+/// Connects.
+pub(crate) fn connect(_place: Place<'_>, _deadline: Option<Instant>) -> io::Result<Channel> {
+    Err(unsupported())
+}
+
+/// Who is at the other end.
+pub(crate) fn peer(_channel: &Channel) -> io::Result<Credentials> {
+    Err(unsupported())
+}
