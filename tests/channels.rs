@@ -1,4 +1,7 @@
 //! Channels between processes and threads.
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+#![allow(clippy::cast_possible_truncation)] // numbers of rounds are small
+#![allow(clippy::items_after_statements)] // it stands where it is used
 
 use std::time::Duration;
 
@@ -36,7 +39,9 @@ fn both_ends_work_in_threads_of_one_process() {
     got.sort();
     got.dedup();
     assert_eq!(got.len(), 2000);
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
 }
 
 fn consume(jobs: Receiver<u64>, answers: Sender<(u32, u64)>) -> u64 {
@@ -74,7 +79,9 @@ fn each_message_goes_to_one_of_many_consumers() {
         .collect();
     got.sort_unstable();
     assert_eq!(got, (0..15000).collect::<Vec<_>>());
-    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    for producer in producers {
+        producer.join().unwrap();
+    }
     let counts: u64 = consumers.into_iter().map(|consumer| consumer.join().unwrap()).sum();
     assert_eq!(counts, 15000);
 }
@@ -396,7 +403,7 @@ fn a_pipe_carries_values_and_bytes_both_ways() {
     ours.send("twelve bytes".into()).unwrap();
     assert_eq!(ours.recv().unwrap(), 12);
     assert!(!ours.poll(Duration::ZERO).unwrap());
-    ours.send_bytes(&[7; 100_000]).unwrap();
+    ours.send_bytes(&vec![7; 100_000]).unwrap();
     assert!(ours.poll(Duration::from_secs(30)).unwrap());
     assert!(matches!(
         ours.recv_bytes_at_most(99_999),
@@ -552,7 +559,9 @@ fn a_queue_is_joined_when_all_its_tasks_are_done() {
     }
     queue.close().unwrap();
     assert!(queue.put(1).unwrap_err().is_disconnected());
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }
 
 fn take_two_and_sleep(queue: Queue<u64>, taken: Sender<()>) {

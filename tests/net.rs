@@ -1,5 +1,8 @@
 //! Listeners and those who connect to them.
 
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+#![allow(clippy::items_after_statements)] // it stands where it is used
+
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -52,9 +55,9 @@ impl Drop for Directory {
 }
 
 /// Another program, which has said that it listens.
-fn listening(mode: &str, address: &Address, more: &[&str]) -> Child {
+fn listening(mode: &str, address: &Address, further: &[&str]) -> Child {
     let address = address.to_string();
-    let mut child = program(STRANGER, &[&[mode, &address][..], more].concat()).spawn().unwrap();
+    let mut child = program(STRANGER, &[&[mode, &address][..], further].concat()).spawn().unwrap();
     assert!(numbers_after(&mut child, "listening").is_empty());
     child
 }
@@ -174,7 +177,7 @@ fn many_clients_connect_at_once() {
     });
     assert!(children.into_iter().all(|child| child.join().unwrap()));
     for (number, thread) in (0..).zip(threads) {
-        assert_eq!(thread.join().unwrap(), (number * number as u64).to_string());
+        assert_eq!(thread.join().unwrap(), (number * number).to_string());
     }
 }
 
@@ -655,7 +658,7 @@ fn what_a_killed_listener_left_is_replaced_by_one_of_those_who_want_to() {
         assert!(
             errors
                 .iter()
-                .flat_map(|error| error.as_ref().err())
+                .filter_map(|error| error.as_ref().err())
                 .all(|error| error.kind() == io::ErrorKind::AddrInUse)
         );
         let child = offspring::spawn(ask, (address.clone(), 8)).unwrap();

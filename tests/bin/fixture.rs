@@ -403,7 +403,7 @@ fn copies_within() {
 fn busy_end() {
     std::thread::spawn(|| {
         loop {
-            match offspring::spawn(|| std::thread::sleep(Duration::from_millis(20)), ()) {
+            match offspring::spawn(|| std::thread::sleep(Duration::from_millis(300)), ()) {
                 Ok(_) => {}
                 Err(error) => {
                     say(format_args!("{error}"));

@@ -64,6 +64,8 @@
 //! the same memory, are written once and read in place. Who waits spins for some microseconds where that pays, naps
 //! on a futex, and then sleeps in `poll`, where it sees the other side's end. Each end holds two descriptors and no thread.
 
+#![allow(clippy::cast_possible_truncation)] // what is counted and measured here lies in memory, so it fits an address
+
 mod bell;
 mod ends;
 mod error;

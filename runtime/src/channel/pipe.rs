@@ -65,7 +65,7 @@ pub(super) fn with_limits<A, B>(limits: Limits) -> io::Result<(Connection<A, B>,
 pub struct Connection<S, R = S> {
     out: Arc<End>,
     inward: Arc<End>,
-    items: PhantomData<(fn(S), fn() -> R)>,
+    items: PhantomData<fn(S) -> R>,
 }
 
 impl<S, R> Connection<S, R> {

@@ -94,11 +94,13 @@ impl<T: DeserializeOwned> Receiver<T> {
     }
 
     /// The messages, one after the other, until no more can come. One that cannot be decoded is an error item.
+    #[must_use = "iterators do nothing unless they are used"]
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }
 
     /// The messages that are there, without waiting for more.
+    #[must_use = "iterators do nothing unless they are used"]
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter(self)
     }

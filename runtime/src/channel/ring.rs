@@ -469,11 +469,11 @@ impl Ring {
             // Once a page: a ring that has got empty meanwhile begins anew.
             head = self.look_for_receivers();
         }
-        if let Some(place) = self.find_with(tail, head, need)? {
+        if let Some(place) = self.find_with(tail, head, need) {
             return Ok(place);
         }
         head = self.look_for_receivers();
-        if let Some(place) = self.find_with(tail, head, need)? {
+        if let Some(place) = self.find_with(tail, head, need) {
             return Ok(place);
         }
         // The segment is full: on to the next.
@@ -498,12 +498,12 @@ impl Ring {
     }
 
     /// Where a record goes in the segment, given how far the receivers are. Behind each record there is room for one more word.
-    fn find_with(&self, tail: u64, head: u64, need: u64) -> io::Result<Option<(u64, Option<u32>)>> {
+    fn find_with(&self, tail: u64, head: u64, need: u64) -> Option<(u64, Option<u32>)> {
         let notes = &self.header().senders.notes;
         let (_, start, end) = segment(tail);
         let same = (start..end).contains(&head);
         if same && head > tail {
-            return Ok((tail + need + WORD <= head).then_some((tail, None)));
+            return (tail + need + WORD <= head).then_some((tail, None));
         }
         let at_start = same && start + need + WORD <= head;
         if at_start && head == tail && tail - start >= RESTART {
@@ -514,15 +514,15 @@ impl Ring {
                 let _memory_stays_in_use = memory::release(&self.object, HEADER + warm, reached - warm);
                 notes.reached.store(start, Ordering::Relaxed);
             }
-            return Ok(Some((start, Some(WRAP))));
+            return Some((start, Some(WRAP)));
         }
         if tail + need + WORD <= end {
             if notes.reached.load(Ordering::Relaxed) < tail + need {
                 notes.reached.store(tail + need, Ordering::Relaxed);
             }
-            return Ok(Some((tail, None)));
+            return Some((tail, None));
         }
-        Ok(at_start.then_some((start, Some(WRAP))))
+        at_start.then_some((start, Some(WRAP)))
     }
 
     // --- Receivers ---
