@@ -1,5 +1,8 @@
 //! Memory that processes share: who sees what, who may do what, and what is left of it.
 
+#![allow(clippy::cast_possible_truncation)] // numbers of elements are small
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

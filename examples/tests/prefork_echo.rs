@@ -20,7 +20,8 @@ fn converse(address: &str, client: usize) -> usize {
     let mut stream = TcpStream::connect(address).expect("the example listens");
     let mut bytes = 0;
     for length in [1, 100, 4000] {
-        let message: Vec<u8> = (0..length).map(|index| ((client * 31 + index) % 256) as u8).collect();
+        let message: Vec<u8> =
+            (0..length).map(|index| u8::try_from((client * 31 + index) % 256).expect("below 256")).collect();
         stream.write_all(&message).expect("it is read");
         let mut answer = vec![0; length];
         stream.read_exact(&mut answer).expect("it is answered");

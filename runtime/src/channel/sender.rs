@@ -67,7 +67,7 @@ impl<T: Serialize> Sender<T> {
     /// When this returns the value is encoded and in the channel, whatever becomes of this process.
     ///
     /// # Errors
-    /// See [`SendFailure`]; the error holds the value.
+    /// See [`SendFailure`](super::SendFailure); the error holds the value.
     #[doc(alias = "put")]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         self.send_with(value, Patience::Until(None))
@@ -76,7 +76,7 @@ impl<T: Serialize> Sender<T> {
     /// Sends a value if there is room at once.
     ///
     /// # Errors
-    /// See [`SendFailure`]; the error holds the value.
+    /// See [`SendFailure`](super::SendFailure); the error holds the value.
     #[doc(alias = "put_nowait")]
     pub fn try_send(&self, value: T) -> Result<(), SendError<T>> {
         self.send_with(value, Patience::None)
@@ -85,7 +85,7 @@ impl<T: Serialize> Sender<T> {
     /// Sends a value, and waits at most this long while the channel is full.
     ///
     /// # Errors
-    /// See [`SendFailure`]; the error holds the value.
+    /// See [`SendFailure`](super::SendFailure); the error holds the value.
     pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
         self.send_with(value, Patience::Until(poller::deadline(Some(timeout))))
     }

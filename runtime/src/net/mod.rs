@@ -48,7 +48,7 @@
 //! The kernel vouches for the user of the process at the other end (`SO_PEERCRED`), which nothing can imitate. Listeners take
 //! clients of their own user, and clients connect to listeners of theirs; [`Builder`] and [`Client`] let in others. So there is no
 //! key here: Python's `authkey` proves to a stranger that one knows a secret, which processes of one user know anyway. The two
-//! processes share memory afterwards: connect with users only whom you [trust](crate::channel#trust).
+//! processes share memory afterwards: connect with users only whom you [trust](mod@crate::channel#trust).
 //!
 //! # Other machines
 //!
