@@ -210,6 +210,7 @@ impl<S, R> Listener<S, R> {
     }
 
     /// The connections, one after the other, without end.
+    #[must_use]
     pub fn incoming(&self) -> Incoming<'_, S, R> {
         Incoming(self)
     }
