@@ -68,11 +68,11 @@ fn main() -> anyhow::Result<()> {
     let (one, other) = offspring::pipe()?;
     // A value that is started stays with its parent, and with it its end of the pipe. These are dropped in the same line:
     // were they not, the players would not hear of each other's end.
-    let pong = Pong { table: other }.start()?;
-    let ping = Ping { rounds, table: one }.start()?;
+    let answering = Pong { table: other }.start()?;
+    let serving = Ping { rounds, table: one }.start()?;
 
-    let (hits, time) = ping.join()?;
-    pong.join()?;
+    let (hits, time) = serving.join()?;
+    answering.join()?;
     println!("{hits} hits in {rounds} rounds");
     if rounds > 0 {
         println!("a round takes {:.1} µs", time.as_secs_f64() * 1e6 / f64::from(rounds));

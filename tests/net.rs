@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -351,17 +351,41 @@ fn outlive_clients() {
     let text = address.to_string();
     answer_one(&listener, &address);
     let before = open_descriptors().len();
-    for round in 0..60 {
-        let mut client = program(STRANGER, &["connect-for-ever", &text]).spawn().unwrap();
-        for _ in 0..=round % 5 {
-            let connection = listener.accept().unwrap();
-            if round % 2 == 0 {
-                assert!(matches!(connection.recv(), Ok(1) | Err(RecvError::Disconnected)));
-            }
-        }
-        kill(&mut client);
+    // Some that have been offered a connection.
+    for _ in 0..10 {
+        let client = silent(&address);
+        assert!(listener.accept_timeout(Duration::from_millis(1)).unwrap().is_none());
+        drop(client);
     }
     answer_one(&listener, &address);
+    until("no descriptor is left", || open_descriptors().len() <= before);
+
+    // And some at random.
+    let accepted = AtomicU32::new(0);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let connection = listener.accept().unwrap();
+                match connection.recv() {
+                    Ok(number) => {
+                        let _killed_before_it_heard = connection.send((number * number).to_string());
+                    }
+                    Err(error) => assert!(error.is_disconnected(), "{error}"),
+                }
+                accepted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for round in 0..100 {
+            let target = accepted.load(Ordering::Relaxed) + round % 7;
+            let mut client = program(STRANGER, &["connect-for-ever", &text]).spawn().unwrap();
+            until("clients are accepted", || accepted.load(Ordering::Relaxed) >= target);
+            kill(&mut client);
+        }
+        assert_eq!(ask(address.clone(), 12), "144");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ask(address.clone(), 13), "169");
+    });
     until("no descriptor is left", || open_descriptors().len() <= before);
 }
 
