@@ -401,10 +401,11 @@ fn copies_within() {
 
 /// The end of this process while another thread goes on starting children.
 fn busy_end() {
-    std::thread::spawn(|| {
+    let (started, one_is_there) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
         loop {
             match offspring::spawn(|| std::thread::sleep(Duration::from_millis(300)), ()) {
-                Ok(_) => {}
+                Ok(_) => drop(started.send(())),
                 Err(error) => {
                     say(format_args!("{error}"));
                     return;
@@ -412,7 +413,7 @@ fn busy_end() {
             }
         }
     });
-    std::thread::sleep(Duration::from_millis(100));
+    one_is_there.recv().expect("the thread starts children");
 }
 
 /// A result that is larger than a file may be.
