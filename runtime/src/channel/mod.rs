@@ -126,7 +126,7 @@ pub fn bounded<T>(count: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
 /// ```
 /// #[offspring::main]
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     let (frames, _) = offspring::channel::Builder::new().max_bytes(1 << 20).build()?;
+///     let (frames, _shown) = offspring::channel::Builder::new().max_bytes(1 << 20).build()?;
 ///     frames.send(offspring::Bytes::from(vec![0; 900_000]))?;
 ///     assert!(frames.try_send(offspring::Bytes::from(vec![0; 900_000])).unwrap_err().is_full());
 ///     Ok(())
