@@ -39,6 +39,7 @@
 //! what exists after a start alone is a type without values.
 #![allow(unsafe_code)]
 
+pub(crate) mod atomic;
 mod attachable;
 mod conjure;
 mod deadline;
