@@ -19,13 +19,24 @@ pub struct Watchdog(#[allow(dead_code)] Sender<()>); // dropping it is what call
 pub fn watchdog() -> Watchdog {
     let (ended, watch) = channel::<()>();
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let patience = PATIENCE * u32::try_from(torture()).unwrap_or(u32::MAX);
     std::thread::spawn(move || {
-        if watch.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if watch.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
             eprintln!("`{test}` hangs");
             std::process::abort();
         }
     });
     Watchdog(ended)
+}
+
+/// How many times more than usual the tests of endurance are to do: `OFFSPRING_TORTURE`, or once.
+///
+/// # Panics
+/// When that is no number.
+#[must_use]
+pub fn torture() -> usize {
+    let times = std::env::var("OFFSPRING_TORTURE").ok();
+    times.map_or(1, |times| times.parse::<usize>().expect("OFFSPRING_TORTURE is a number").max(1))
 }
 
 /// Looks again and again until it is so.

@@ -244,6 +244,11 @@ pub mod __fuzz {
         unpack_anything(bytes, usize::from(beside & 3), buffers);
     }
 
+    /// Sends and receives through a channel whose memory is damaged meanwhile.
+    pub fn ring(data: &[u8]) {
+        crate::channel::specimen::use_damaged(data);
+    }
+
     fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {
         let (count, rest) = data.split_first()?;
         rest.split_at_checked(usize::from(*count))

@@ -19,9 +19,9 @@
 //!   do not count themselves out of the new one.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
+use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::futex;
 use crate::sys::shareable::shared_layout;
 

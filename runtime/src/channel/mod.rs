@@ -75,6 +75,8 @@ mod queue;
 mod receiver;
 mod ring;
 mod sender;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod specimen;
 mod waiting;
 
 pub use error::{RecvError, SendError, SendFailure};

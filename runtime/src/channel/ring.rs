@@ -399,7 +399,14 @@ impl Ring {
     /// The number of the next message with objects. With the senders' lock held.
     pub(super) fn next_ticket(&self) -> u64 {
         // Numbers below belong to tokens.
-        let ticket = self.header().senders.notes.ticket.load(Ordering::Relaxed).max(FIRST_TICKET - 1) + 1;
+        let ticket = self
+            .header()
+            .senders
+            .notes
+            .ticket
+            .load(Ordering::Relaxed)
+            .max(FIRST_TICKET - 1)
+            .saturating_add(1);
         self.header().senders.notes.ticket.store(ticket, Ordering::Relaxed);
         ticket
     }
@@ -425,6 +432,7 @@ impl Ring {
         let length = ticket_length + payload;
         let need = WORD + pad(length);
         let tail = progress.position.load(Ordering::Relaxed);
+        self.place(tail)?; // it is somewhere
         let (at, lead) = self.find(tail, need)?;
         let (mapping, start) = self.place(at)?;
         // All that can fail comes first: what is noted down below is going to be so.
@@ -442,7 +450,7 @@ impl Ring {
             mapping.write(offset, bytes);
         }
         mapping.at::<AtomicU64>(start + need as usize).store(0, Ordering::Relaxed);
-        notes.note(progress, at + need, need + weight);
+        notes.note(progress, at + need, need.wrapping_add(weight));
         if let (Some((content, _)), Some(queued)) = (&slot, queued) {
             notes.next_slot.store(u64::from(content.slot) + 1, Ordering::Release);
             queued.state.store(QUEUED, Ordering::Release);
@@ -591,7 +599,7 @@ impl Ring {
         let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
         notes.note(progress, record.position_after, record.bytes);
         if let Some(consumer) = consumer {
-            let taken = self.header().tally.consumers[consumer].taken.load(Ordering::Relaxed) + 1;
+            let taken = self.header().tally.consumers[consumer].taken.load(Ordering::Relaxed).wrapping_add(1);
             notes.next_taken.store(taken, Ordering::Release);
             notes.next_consumer.store(consumer as u64 + 1, Ordering::Release);
         }
@@ -864,7 +872,10 @@ impl Ring {
     fn settle_senders(&self) -> io::Result<()> {
         let Side { progress, notes, .. } = &self.header().senders;
         let position = progress.position.load(Ordering::Relaxed);
-        if self.word(position)?.load(Ordering::Acquire) != 0 {
+        let is_there = self.word(position)?.load(Ordering::Acquire) != 0;
+        // A record that leads to the next segment is gone as soon as a receiver has followed it and given the memory back.
+        let head = self.header().receivers.progress.position.load(Ordering::Acquire);
+        if is_there || segment(head).0 > segment(position).0 {
             // It was sent.
             notes.next_slot.store(0, Ordering::Release);
             progress.advance(notes, Ordering::Release);
@@ -946,8 +957,8 @@ impl Ring {
 
     /// How many tasks are not done yet: waiting, or taken.
     pub(super) fn unfinished(&self) -> u64 {
-        let done: u64 =
-            self.header().tally.consumers.iter().map(|consumer| consumer.done.load(Ordering::SeqCst)).sum();
+        let consumers = self.header().tally.consumers.iter();
+        let done = consumers.fold(0, |sum: u64, one| sum.wrapping_add(one.done.load(Ordering::SeqCst)));
         self.header().senders.progress.count.load(Ordering::SeqCst).saturating_sub(done)
     }
 
@@ -1013,5 +1024,22 @@ impl AsRef<[u8]> for Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.ring.free(self.index);
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Ring {
+    /// Puts a word into the header or the first segment, but not into a lock: that is the C library's, which trusts it.
+    pub(super) fn damage(&self, index: usize, word: u64) {
+        let at = index * WORD as usize;
+        let sides = [Which::Senders, Which::Receivers].map(|which| self.side(which));
+        let base = std::ptr::from_ref(self.header()).addr();
+        let is_lock = |side: &Side| {
+            let lock = std::ptr::from_ref(&side.lock).addr() - base;
+            (lock..lock + size_of::<Lock>()).contains(&at)
+        };
+        if !sides.into_iter().any(is_lock) {
+            self.base.at::<AtomicU64>(at).store(word, Ordering::SeqCst);
+        }
     }
 }

@@ -41,6 +41,7 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod absent;
+pub(crate) mod atomic;
 mod attachable;
 mod conjure;
 mod deadline;
