@@ -2,6 +2,12 @@
 //!
 //! `OFFSPRING_TORTURE=n` kills n times as many.
 
+#![allow(clippy::incompatible_msrv)] // the tests are for the current compiler
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+#![allow(clippy::needless_for_each)]
+#![allow(clippy::cast_possible_truncation)] // numbers of rounds are small
+#![allow(clippy::items_after_statements)] // it stands where it is used
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -300,7 +306,7 @@ fn slots_of_dead_readers_are_taken_back() {
     }
     for _ in 0..3000 {
         sender.send_timeout(vec![2; 64 * 1024].into(), LONG).unwrap();
-        assert_eq!(receiver.recv_timeout(LONG).unwrap()[..], [2; 64 * 1024]);
+        assert_eq!(receiver.recv_timeout(LONG).unwrap()[..], *vec![2; 64 * 1024]);
     }
 }
 

@@ -7,6 +7,11 @@
 //! `OFFSPRING_TORTURE=1000` takes every instruction.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::incompatible_msrv)] // the tests are for the current compiler
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+#![allow(clippy::needless_for_each)]
+#![allow(clippy::cast_possible_truncation)] // numbers of rounds are small
+#![allow(clippy::items_after_statements)] // it stands where it is used
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
