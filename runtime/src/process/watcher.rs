@@ -131,6 +131,7 @@ pub(crate) fn forget() {
 
 /// Makes the watcher, unless it is there.
 pub(crate) fn ensure() -> io::Result<()> {
+    exit::prepare_copies();
     let _no_fork_meanwhile = fork::enter();
     let mut watcher = lock();
     if watcher.is_none() {
@@ -193,7 +194,6 @@ pub(crate) fn watch_strays(strays: Vec<Handle>) -> io::Result<()> {
 /// Offers a service of this process, which a copy of it does not offer: `make` makes it while nothing can be copied, and nobody
 /// but the watcher holds it.
 pub(crate) fn offer<S: Service + 'static>(make: impl FnOnce() -> io::Result<S>) -> io::Result<Offer> {
-    exit::prepare_copies();
     ensure()?;
     let _no_fork_meanwhile = fork::enter();
     let service = Arc::new(make()?);

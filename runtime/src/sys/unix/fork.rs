@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Once, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid as nix_waitpid};
@@ -68,6 +70,22 @@ pub fn waitpid(pid: u32, block: bool) -> io::Result<Option<ExitStatus>> {
 /// held by a thread that the copy does not have.
 static GATE: RwLock<()> = RwLock::new(());
 
+/// How many threads of this library have not arrived in their own code yet: the standard library holds locks while it starts a
+/// thread, and takes them again when a process exits, so a fork waits for those that start.
+static STARTING: Mutex<usize> = Mutex::new(0);
+static STARTED: Condvar = Condvar::new();
+
+/// Says that a thread of this library is about to start: [`has_started`] must follow.
+pub(crate) fn will_start() {
+    *STARTING.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+}
+
+/// Says that a thread has started, or could not be made.
+pub(crate) fn has_started() {
+    *STARTING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+    STARTED.notify_all();
+}
+
 /// How often this process was copied, counted on as the copies' own.
 static COPIES: AtomicU64 = AtomicU64::new(0);
 
@@ -82,8 +100,15 @@ static FORGET: OnceLock<fn()> = OnceLock::new();
 thread_local! {
     /// In how many sections this thread is.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static CLOSED: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+    static CLOSED: RefCell<Option<Closed>> = const { RefCell::new(None) };
 }
+
+/// What is held while a fork is under way.
+#[derive(Debug)]
+struct Closed(
+    #[allow(dead_code)] RwLockWriteGuard<'static, ()>,
+    #[allow(dead_code)] MutexGuard<'static, usize>,
+);
 
 /// A section that no fork interrupts, until this is dropped.
 #[derive(Debug)]
@@ -93,7 +118,7 @@ pub(crate) struct Section(#[allow(dead_code)] Option<RwLockReadGuard<'static, ()
 pub(crate) fn enter() -> Section {
     let depth = DEPTH.get();
     DEPTH.set(depth + 1);
-    Section((depth == 0).then(|| GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    Section((depth == 0).then(|| GATE.read().unwrap_or_else(PoisonError::into_inner)))
 }
 
 impl Drop for Section {
@@ -115,9 +140,12 @@ pub(crate) fn on_fork_in_child(forget: fn()) {
 }
 
 unsafe extern "C" fn close_gate() {
-    let guard = GATE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // In this order: a thread that starts needs no gate to say that it has started, and none is made behind the gate.
+    let gate = GATE.write().unwrap_or_else(PoisonError::into_inner);
+    let starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let none = STARTED.wait_while(starting, |starting| *starting > 0).unwrap_or_else(PoisonError::into_inner);
     // A thread that is ending has no thread-locals any more; its fork does without the gate.
-    let _kept = CLOSED.try_with(|closed| closed.borrow_mut().replace(guard));
+    let _kept = CLOSED.try_with(|closed| closed.borrow_mut().replace(Closed(gate, none)));
 }
 
 unsafe extern "C" fn open_gate() {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::signal;
+use super::{fork, signal};
 pub(crate) use crate::sys::conjure::conjure;
 pub(crate) use crate::sys::environment::{remove_variable, replace_environment};
 use crate::sys::platform::channel::Channel;
@@ -18,9 +18,14 @@ pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
 /// Makes a thread of this library's own, in which all signals are blocked.
 pub(crate) fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let before = signal::replace_mask(u64::MAX);
-    let made = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(body);
+    fork::will_start();
+    let arrive = || {
+        fork::has_started();
+        body();
+    };
+    let made = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(arrive);
     signal::restore_mask(&before);
-    made.map(drop)
+    made.inspect_err(|_| fork::has_started()).map(drop)
 }
 
 /// Ends the process at once: no hook, no flush.
