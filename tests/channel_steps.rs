@@ -74,6 +74,8 @@ struct Scene {
     /// How long the messages are that were sent before, how many of them, and how many were received.
     before: (usize, u64),
     received: u64,
+    /// Whether those were received only when the last of them had been sent: the ring has grown for them.
+    late: bool,
     /// The length of what the victim sends.
     length: usize,
     pipes: bool,
@@ -86,6 +88,7 @@ const PLAIN: Scene = Scene {
     call: Call::Send,
     before: (100, 0),
     received: 0,
+    late: false,
     length: 100,
     pipes: false,
     limit: None,
@@ -136,9 +139,12 @@ impl Scene {
         let mut got = Vec::new();
         for number in 0..count {
             sender.send(Message::new(number, length, self.pipes)).expect("there is room");
-            if number < self.received {
-                got.push(receiver.recv().expect("it is there").check());
-            }
+            let due = match self.late {
+                false => u64::from(number < self.received),
+                true if number + 1 == self.received => self.received,
+                true => 0,
+            };
+            (0..due).for_each(|_| got.push(receiver.recv().expect("it is there").check()));
         }
         let sleeper = self.sleeper.then(|| self.sleep(&sender, &receiver));
         let ends = match self.call {
@@ -350,17 +356,26 @@ fn kill_everywhere(scene: Scene) -> (usize, usize, usize) {
 
 /// Kills in a process of its own, where nobody else opens anything.
 fn in_a_process(scene: Scene) {
-    let Scene { call, before, received, length, pipes, limit, sleeper } = scene;
+    let Scene { call, before, received, late, length, pipes, limit, sleeper } = scene;
     let elsewhere = move |send: bool,
-                          numbers: (usize, u64, u64, usize),
+                          numbers: (usize, u64, u64, bool, usize),
                           pipes: bool,
                           limit: Option<usize>,
                           sleeper: bool| {
         let call = if send { Call::Send } else { Call::Receive };
-        let (before, count, received, length) = numbers;
-        kill_everywhere(Scene { call, before: (before, count), received, length, pipes, limit, sleeper })
+        let (before, count, received, late, length) = numbers;
+        kill_everywhere(Scene {
+            call,
+            before: (before, count),
+            received,
+            late,
+            length,
+            pipes,
+            limit,
+            sleeper,
+        })
     };
-    let numbers = (before.0, before.1, received, length);
+    let numbers = (before.0, before.1, received, late, length);
     let child =
         offspring::spawn(elsewhere, (call == Call::Send, numbers, pipes, limit, sleeper)).expect("it starts");
     let (instructions, kills, past) = child.join().unwrap_or_else(|error| panic!("{scene:?}: {error}"));
@@ -387,6 +402,7 @@ scenes! {
     sends_that_wrap: Scene { before: (10_000, 26), received: 5, length: 5000, ..PLAIN },
     sends_that_begin_anew: Scene { before: (10_000, 4), received: 4, length: 5000, ..PLAIN },
     sends_into_the_next_segment: Scene { before: (10_000, 26), length: 5000, ..PLAIN },
+    sends_back_into_the_segment_before: Scene { before: (10_000, 31), received: 31, late: true, length: 5000, ..PLAIN },
     sends_in_a_new_slot: Scene { length: 40_000, ..PLAIN },
     sends_in_a_used_slot: Scene { before: (40_000, 2), received: 2, length: 40_000, ..PLAIN },
     sends_with_a_pipe: Scene { before: (100, 1), pipes: true, ..PLAIN },
@@ -395,6 +411,7 @@ scenes! {
     receives: RECEIVE,
     receives_across_the_end_of_the_ring: Scene { before: (10_000, 27), received: 26, ..RECEIVE },
     receives_out_of_the_next_segment: Scene { before: (16_000, 17), received: 16, ..RECEIVE },
+    receives_out_of_the_segment_before: Scene { before: (10_000, 32), received: 31, late: true, ..RECEIVE },
     receives_out_of_slots: Scene { before: (40_000, 3), ..RECEIVE },
     receives_pipes: Scene { pipes: true, ..RECEIVE },
     receives_pipes_and_slots: Scene { before: (40_000, 3), pipes: true, ..RECEIVE },

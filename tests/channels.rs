@@ -240,6 +240,41 @@ fn large_messages_arrive_whole_and_their_memory_is_used_again() {
 }
 
 #[offspring::test]
+fn a_channel_that_bursts_and_gets_empty_again_and_again_never_runs_out_of_room() {
+    let _dog = watchdog();
+    let (sender, receiver) = channel::channel::<(u32, String)>().unwrap();
+    let mut number = 0;
+    for round in 0..400 {
+        // What the ring holds, and now and then what it has to grow for.
+        let bursts = [(4, 12_000), (1, 16_000), (50, 1000), (4, 12_000), (300, 8000)];
+        let (count, length) = bursts[if round % 40 == 0 { 4 } else { round % 4 }];
+        let message =
+            |number: u32| (number, char::from(b'a' + (number % 26) as u8).to_string().repeat(length));
+        (number..number + count).for_each(|number| sender.send(message(number)).unwrap());
+        (number..number + count).for_each(|number| assert_eq!(receiver.recv().unwrap(), message(number)));
+        number += count;
+    }
+}
+
+#[offspring::test]
+fn messages_of_every_length_arrive_in_order_while_the_receiver_lags_and_catches_up() {
+    fn message(number: u64) -> (u64, String) {
+        // Lengths that look random, from nothing to what barely goes in line.
+        let length = (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % 16_300;
+        (number, char::from(b'a' + (number % 26) as u8).to_string().repeat(length))
+    }
+    let _dog = watchdog();
+    let (sender, receiver) = channel::channel::<(u64, String)>().unwrap();
+    let produce = |sender: Sender<(u64, String)>| (0..20_000).for_each(|n| sender.send(message(n)).unwrap());
+    let child = offspring::spawn(produce, (sender,)).unwrap();
+    for number in 0..20_000 {
+        assert_eq!(receiver.recv().unwrap(), message(number));
+    }
+    assert!(receiver.recv().unwrap_err().is_disconnected());
+    child.join().unwrap();
+}
+
+#[offspring::test]
 fn received_bytes_outlive_their_sender_and_the_channel() {
     let _dog = watchdog();
     let (sender, receiver) = channel::channel::<Bytes>().unwrap();

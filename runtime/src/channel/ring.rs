@@ -16,9 +16,10 @@
 //!
 //! A position counts bytes from the beginning of the first segment, and is a multiple of eight. A record is a word that says its
 //! length and kind, and what follows. Where the next record is going to be, the word is zero: a receiver looks there and nowhere else, so
-//! that a message costs it one cache line of the sender's. The ring wraps within its last segment (a `WRAP` record); when that is full and
-//! the channel may grow, it goes on in the next segment (a `JUMP` record), and the receiver gives the memory of the old one back. So
-//! a channel that is read as fast as it is written stays within few pages, and one that is not grows as a `Vec` does.
+//! that a message costs it one cache line of the sender's. The ring wraps within a segment (a `WRAP` record); when that is full and
+//! the channel may grow, it goes on in the next segment (a `JUMP` record), and the receiver gives the memory of the old one back before it
+//! leaves it. When the ring has got empty in a segment that is larger than it needed, it goes back to the one before it. So
+//! a channel that is read as fast as it is written stays within few pages, one that is not grows as a `Vec` does, and shrinks again.
 //!
 //! # Who is killed when
 //!
@@ -233,6 +234,16 @@ pub(super) struct Content {
 /// The memory of a channel does not hold what a channel's does: another process broke it.
 pub(super) fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the memory of the channel is damaged")
+}
+
+/// The word of a record that leads to the start of the segment.
+fn wrap() -> u64 {
+    u64::from(WRAP) << 32
+}
+
+/// The word of a record that leads to another segment.
+fn jump(target: usize) -> u64 {
+    u64::from(JUMP) << 32 | target as u64
 }
 
 fn pad(length: u64) -> u64 {
@@ -461,7 +472,7 @@ impl Ring {
             None => mapping.at::<AtomicU64>(start).store(word, Ordering::SeqCst),
             Some((tail, lead)) => {
                 mapping.at::<AtomicU64>(start).store(word, Ordering::Relaxed);
-                tail.store(u64::from(lead) << 32, Ordering::SeqCst);
+                tail.store(lead, Ordering::SeqCst);
             }
         }
         notes.next_slot.store(0, Ordering::Release);
@@ -469,8 +480,8 @@ impl Ring {
         Ok(())
     }
 
-    /// Where a record of this length goes, and the kind of the record at the tail that leads there, if it is elsewhere.
-    fn find(&self, tail: u64, need: u64) -> io::Result<(u64, Option<u32>)> {
+    /// Where a record of this length goes, and the record at the tail that leads there, if it is elsewhere.
+    fn find(&self, tail: u64, need: u64) -> io::Result<(u64, Option<u64>)> {
         let notes = &self.header().senders.notes;
         let mut head = notes.peer_position.load(Ordering::Relaxed);
         if tail / PAGE != (tail + need) / PAGE {
@@ -484,17 +495,19 @@ impl Ring {
         if let Some(place) = self.find_with(tail, head, need) {
             return Ok(place);
         }
-        // The segment is full: on to the next.
+        // The segment is full: on to the next. The receivers may not have left that one yet, when the ring has come back from it.
         let (index, _, end) = segment(tail);
-        if index + 1 >= SEGMENTS {
+        let (left, _, after) = segment(head);
+        let next = if left == index + 1 { after } else { end };
+        let (target, start, end) = segment(next);
+        if target >= SEGMENTS {
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the channel holds more than it can"));
         }
-        let (_, _, file_end) = segment(end);
-        if memory::length(&self.object)? < HEADER + file_end {
-            memory::set_length(&self.object, HEADER + file_end)?;
+        if memory::length(&self.object)? < HEADER + end {
+            memory::set_length(&self.object, HEADER + end)?;
         }
-        notes.reached.store(end, Ordering::Relaxed);
-        Ok((end, Some(JUMP)))
+        notes.reached.store(start, Ordering::Relaxed);
+        Ok((start, Some(jump(target))))
     }
 
     /// How far the receivers are.
@@ -506,9 +519,9 @@ impl Ring {
     }
 
     /// Where a record goes in the segment, given how far the receivers are. Behind each record there is room for one more word.
-    fn find_with(&self, tail: u64, head: u64, need: u64) -> Option<(u64, Option<u32>)> {
+    fn find_with(&self, tail: u64, head: u64, need: u64) -> Option<(u64, Option<u64>)> {
         let notes = &self.header().senders.notes;
-        let (_, start, end) = segment(tail);
+        let (index, start, end) = segment(tail);
         let same = (start..end).contains(&head);
         if same && head > tail {
             return (tail + need + WORD <= head).then_some((tail, None));
@@ -516,13 +529,19 @@ impl Ring {
         let at_start = same && start + need + WORD <= head;
         if at_start && head == tail && tail - start >= RESTART {
             let reached = notes.reached.load(Ordering::Relaxed).max(tail + WORD).min(end);
+            if index > 0 && reached - start <= (end - start) / 4 {
+                // Less was enough, and the segment before this one is empty: the receivers are here.
+                let (_, before, _) = segment(start - WORD);
+                notes.reached.store(before, Ordering::Relaxed);
+                return Some((before, Some(jump(index - 1))));
+            }
             if reached - start > 16 * RESTART {
                 // A burst is over. The receivers are at the tail, and everything around it is nobody's.
                 let warm = start + 2 * RESTART;
                 let _memory_stays_in_use = memory::release(&self.object, HEADER + warm, reached - warm);
                 notes.reached.store(start, Ordering::Relaxed);
             }
-            return Some((start, Some(WRAP)));
+            return Some((start, Some(wrap())));
         }
         if tail + need + WORD <= end {
             if notes.reached.load(Ordering::Relaxed) < tail + need {
@@ -530,7 +549,7 @@ impl Ring {
             }
             return Some((tail, None));
         }
-        at_start.then_some((start, Some(WRAP)))
+        at_start.then_some((start, Some(wrap())))
     }
 
     // --- Receivers ---
@@ -540,7 +559,7 @@ impl Ring {
         let mut position = self.header().receivers.progress.position.load(Ordering::Relaxed);
         let mut leads = 0;
         loop {
-            let (_, start, end) = segment(position);
+            let (index, start, end) = segment(position);
             let (mapping, offset) = self.place(position)?;
             let word = mapping.at::<AtomicU64>(offset).load(Ordering::Acquire);
             if word == 0 && leads == 0 {
@@ -549,7 +568,9 @@ impl Ring {
             let length = word & 0xFFFF_FFFF;
             match (word >> 32) as u32 & 0xFF {
                 WRAP if position != start => position = start,
-                JUMP => position = end,
+                JUMP if length != index as u64 && length < SEGMENTS as u64 => {
+                    position = SEGMENT * ((1 << length) - 1);
+                }
                 kind @ (DATA | IN_SLOT) => {
                     let after = position + WORD + pad(length);
                     if after > end {
@@ -596,7 +617,10 @@ impl Ring {
         let Side { progress, notes, .. } = &self.header().receivers;
         let slot =
             record.slot.map(|content| Ok::<_, io::Error>((content, self.slot(content.slot)?))).transpose()?;
-        let (before, start, end) = segment(progress.position.load(Ordering::Relaxed));
+        let position = progress.position.load(Ordering::Relaxed);
+        if segment(record.position_after).0 != segment(position).0 {
+            self.leave(position);
+        }
         notes.note(progress, record.position_after, record.bytes);
         if let Some(consumer) = consumer {
             let taken = self.header().tally.consumers[consumer].taken.load(Ordering::Relaxed).wrapping_add(1);
@@ -614,10 +638,19 @@ impl Ring {
         if consumer.is_some() {
             self.settle_consumer(true);
         }
-        if segment(record.position_after).0 != before {
-            let _memory_stays_in_use = memory::release(&self.object, HEADER + start, end - start);
-        }
         Ok(())
+    }
+
+    /// Gives the memory of a segment back that is about to be left: senders, who may come again, come only after that. What lies around the position
+    /// stays: it leads on, and who is killed here has received nothing yet.
+    fn leave(&self, position: u64) {
+        let (_, start, end) = segment(position);
+        let here = position - position % PAGE;
+        for (from, to) in [(start, here), (here + PAGE, end)] {
+            if from < to {
+                let _memory_stays_in_use = memory::release(&self.object, HEADER + from, to - from);
+            }
+        }
     }
 
     // --- Slots ---
@@ -896,11 +929,6 @@ impl Ring {
             progress.position.load(Ordering::Relaxed) == notes.next_position.load(Ordering::Relaxed);
         if received {
             progress.advance(notes, Ordering::Release);
-            // It may have left a segment that it did not give back.
-            let (_, start, _) = segment(progress.position.load(Ordering::Relaxed));
-            if (1..SLABS - HEADER).contains(&start) {
-                let _memory_stays_in_use = memory::release(&self.object, HEADER, start);
-            }
         } else if let Some(index) = notes.next_slot.load(Ordering::Relaxed).checked_sub(1) {
             // It had taken hold of the slot, and the record is there still.
             if let Ok(slot) = self.slot(index as u32) {
