@@ -299,12 +299,17 @@ impl Ring {
     }
 
     /// Where a position is mapped.
+    #[inline]
     fn place(&self, position: u64) -> io::Result<(&Mapping, usize)> {
+        if position % WORD == 0 && position < SEGMENT {
+            return Ok((&self.base, (HEADER + position) as usize));
+        }
+        self.place_further(position)
+    }
+
+    fn place_further(&self, position: u64) -> io::Result<(&Mapping, usize)> {
         if position % WORD != 0 {
             return Err(broken());
-        }
-        if position < SEGMENT {
-            return Ok((&self.base, (HEADER + position) as usize));
         }
         let (index, start, end) = segment(position);
         let cell = self.segments.get(index - 1).ok_or_else(broken)?;
