@@ -840,6 +840,11 @@ impl Ring {
 pub(super) const FIRST_TICKET: u64 = 16;
 
 impl Content {
+    /// How many bytes it has.
+    pub(super) fn length(self) -> u64 {
+        self.length
+    }
+
     pub(super) fn slot(self) -> u32 {
         self.slot
     }

@@ -23,6 +23,8 @@ use crate::sys::{clock, cpu};
 #[derive(Debug)]
 pub(crate) struct Spin {
     limit: Duration,
+    /// How much longer it is worth it at present, in nanoseconds.
+    longer: AtomicU32,
     spinning: Trust,
     giving_way: Trust,
 }
@@ -46,7 +48,18 @@ const FAR_APART: u32 = 1 << 16;
 impl Spin {
     /// A kind of wait that spins at most this long.
     pub(crate) const fn new(limit: Duration) -> Self {
-        Self { limit, spinning: Trust::new(), giving_way: Trust::new() }
+        Self { limit, longer: AtomicU32::new(0), spinning: Trust::new(), giving_way: Trust::new() }
+    }
+
+    /// Says for how long what is waited for is at work, apart from being woken: from here on spins last that much longer. What
+    /// takes longer than half a millisecond is not spun for: being woken adds little to that.
+    #[inline]
+    pub(crate) fn expect(&self, work: Duration) {
+        const LONGEST: Duration = Duration::from_micros(500);
+        let longer = if work <= LONGEST { work.subsec_nanos() } else { 0 };
+        if self.longer.load(Ordering::Relaxed) != longer {
+            self.longer.store(longer, Ordering::Relaxed);
+        }
     }
 
     /// Looks until there is something, or until it is time to sleep: spins if there are several CPUs.
@@ -72,13 +85,14 @@ impl Spin {
     }
 
     fn spin<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let limit = self.limit + Duration::from_nanos(self.longer.load(Ordering::Relaxed).into());
         let begun = Instant::now();
         loop {
             if let Some(found) = look() {
                 self.spinning.has_paid_off();
                 return Some(found);
             }
-            if begun.elapsed() > self.limit {
+            if begun.elapsed() > limit {
                 self.spinning.has_not_paid_off();
                 return None;
             }
