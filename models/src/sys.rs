@@ -208,7 +208,7 @@ pub(crate) mod spin {
     pub(crate) struct Spin;
 
     impl Spin {
-        pub(crate) fn until<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        pub(crate) fn until_from<T>(&self, _origin: u32, mut look: impl FnMut() -> Option<T>) -> Option<T> {
             look()
         }
     }

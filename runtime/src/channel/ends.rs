@@ -26,6 +26,9 @@ use crate::wire::parcel::{self, Beside, Parcel};
 /// How long an answer takes from a process that is on another core and awake.
 const HOT: Duration = Duration::from_micros(50);
 
+/// How many bytes a nanosecond the other side copies, at least, while this side waits for its answer.
+const COPIED: u64 = 6;
+
 /// How long a call that does not wait puts up with another in the middle of its own.
 const BRIEF: Duration = Duration::from_millis(10);
 
@@ -365,6 +368,9 @@ impl End {
             self.ring.pop(record, consumer)?;
             drop(held);
             receivers.bell.ring_at_once();
+            // What is answered, or followed, by something as large as this.
+            let large = record.slot.map_or(0, |content| content.length());
+            self.spin.expect(Duration::from_nanos(large / COPIED));
             match objects {
                 Ok(true) => return Ok(true),
                 // A receiver died while it took this message, and the objects with it: it was that one's.

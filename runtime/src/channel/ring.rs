@@ -47,7 +47,7 @@ use crate::sys::owner::{Owner, OwnerCell};
 use crate::sys::robust::{Held, Locked, RobustMutex};
 use crate::sys::seal::{self, Seal};
 use crate::sys::shareable::shared_layout;
-use crate::sys::{Borrowed, Object, borrow};
+use crate::sys::{Borrowed, Object, borrow, cpu};
 use crate::wire::codec::{Codec, Wire};
 
 /// Where the ring begins in the file.
@@ -90,6 +90,9 @@ shared_layout! {
         /// The most bytes that wait, but for one message that is larger; 0 for any number.
         max_bytes: AtomicU64,
         closed: AtomicU32,
+        /// The CPUs that the last one sent from, and received on. Like all here they seldom change.
+        sent_from: AtomicU32,
+        received_on: AtomicU32,
         pub(super) senders: Side,
         pub(super) receivers: Side,
         pub(super) tally: Tally,
@@ -307,12 +310,17 @@ impl Ring {
     }
 
     /// Where a position is mapped.
+    #[inline]
     fn place(&self, position: u64) -> io::Result<(&Mapping, usize)> {
+        if position % WORD == 0 && position < SEGMENT {
+            return Ok((&self.base, (HEADER + position) as usize));
+        }
+        self.place_further(position)
+    }
+
+    fn place_further(&self, position: u64) -> io::Result<(&Mapping, usize)> {
         if position % WORD != 0 {
             return Err(broken());
-        }
-        if position < SEGMENT {
-            return Ok((&self.base, (HEADER + position) as usize));
         }
         let (index, start, end) = segment(position);
         let cell = self.segments.get(index - 1).ok_or_else(broken)?;
@@ -365,6 +373,26 @@ impl Ring {
 
     pub(super) fn close(&self) {
         self.header().closed.store(1, Ordering::SeqCst);
+    }
+
+    fn cpu_word(&self, which: Which) -> &AtomicU32 {
+        match which {
+            Which::Senders => &self.header().sent_from,
+            Which::Receivers => &self.header().received_on,
+        }
+    }
+
+    /// The [CPU](cpu::current) that a side ran on when it was last at work.
+    pub(super) fn cpu_of(&self, which: Which) -> u32 {
+        self.cpu_word(which).load(Ordering::Relaxed)
+    }
+
+    /// Says that this side is at work here.
+    fn note_cpu(&self, which: Which) {
+        let (word, here) = (self.cpu_word(which), cpu::current());
+        if word.load(Ordering::Relaxed) != here {
+            word.store(here, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn max_count(&self) -> Option<u64> {
@@ -430,6 +458,7 @@ impl Ring {
         ticket: u64,
         slot: Option<(Content, u64)>,
     ) -> io::Result<()> {
+        self.note_cpu(Which::Senders);
         let Side { progress, notes, .. } = &self.header().senders;
         let mut words = [0; 2];
         let (kind, payload, weight) = match &slot {
@@ -614,6 +643,7 @@ impl Ring {
 
     /// Receives the record that [`front`](Self::front) read: it is the caller's from here on. With the receivers' lock held.
     pub(super) fn pop(&self, record: &Record, consumer: Option<usize>) -> io::Result<()> {
+        self.note_cpu(Which::Receivers);
         let Side { progress, notes, .. } = &self.header().receivers;
         let slot =
             record.slot.map(|content| Ok::<_, io::Error>((content, self.slot(content.slot)?))).transpose()?;
@@ -843,6 +873,11 @@ impl Ring {
 pub(super) const FIRST_TICKET: u64 = 16;
 
 impl Content {
+    /// How many bytes it has.
+    pub(super) fn length(self) -> u64 {
+        self.length
+    }
+
     pub(super) fn slot(self) -> u32 {
         self.slot
     }

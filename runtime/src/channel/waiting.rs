@@ -43,7 +43,8 @@ impl View<'_> {
     /// Waits until there is something, the other side is gone, or the deadline.
     pub(super) fn wait(&self, there_is: &dyn Fn() -> bool, deadline: Option<Instant>) -> io::Result<Waited> {
         let over = || there_is() || self.ring.is_closed();
-        if self.spin.until(|| over().then_some(())).is_some() {
+        let origin = self.ring.cpu_of(self.ours.other());
+        if self.spin.until_from(origin, || over().then_some(())).is_some() {
             return Ok(Waited::Ready);
         }
         // Most naps are short: no clock is read for the first.

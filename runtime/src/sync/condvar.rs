@@ -210,21 +210,22 @@ impl Condvar {
         guard: MutexGuard<'a, T>,
         deadline: Option<Instant>,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
-        let mutex = guard.mutex();
         let number = self.page.update_quietly(Waiters::come).map_err(LockError::System)?;
-        drop(guard);
-        let notified = self.page.wait_until(deadline, |waiters, turn| {
-            if waiters.goes(number) {
-                Step::Done(true)
-            } else if turn.timed_out {
-                waiters.leave();
-                Step::Done(false)
-            } else {
-                Step::Wait { look: false }
-            }
-        });
+        let wait = || {
+            self.page.wait_until(deadline, |waiters, turn| {
+                if waiters.goes(number) {
+                    Step::Done(true)
+                } else if turn.timed_out {
+                    waiters.leave();
+                    Step::Done(false)
+                } else {
+                    Step::Wait { look: false }
+                }
+            })
+        };
+        let (locked, notified) = guard.unlocked(wait);
         let result = WaitTimeoutResult(notified.map_err(LockError::System)? == Some(false));
-        match mutex.lock() {
+        match locked {
             Ok(guard) => Ok((guard, result)),
             Err(error) => Err(error.map(|guard| (guard, result))),
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::page::process_of;
 use super::poison::Cause;
-use crate::sys::locked::{Locked, LockedGuard};
+use crate::sys::locked::{Got, How, Locked, LockedGuard};
 use crate::sys::shareable::shared_words;
 use crate::sys::{Shareable, futex, own};
 
@@ -27,7 +27,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 shared_words! {
     /// What stands beside a lock.
     pub(crate) struct Words {
-        /// In whose name it is held: see [`Page::holder`](super::page::Page::holder). Zero while it is free.
+        /// In whose name it is held: see [`Page::holder`](super::page::Page::holder); perhaps with [`PANICKING`]. Zero while
+        /// it is free.
         holder: AtomicU64,
         /// Why the data may be inconsistent: a [`Cause`] as a number, or zero.
         poison: AtomicU32,
@@ -39,6 +40,9 @@ shared_words! {
         count: AtomicU32,
     }
 }
+
+/// The bit of a holder's name that says that its thread was panicking when it locked: only a panic since then poisons.
+pub(crate) const PANICKING: u64 = 1;
 
 const DIED: u32 = 1;
 const PANICKED: u32 = 2;
@@ -74,7 +78,18 @@ impl Words {
 
     /// Whether the lock is held in this name.
     pub(crate) fn is_held_by(&self, holder: u64) -> bool {
-        self.holder.load(Ordering::Relaxed) == holder
+        self.holder.load(Ordering::Relaxed) & !PANICKING == holder
+    }
+
+    /// Which mapping it is held by: the name of a holder but for the process.
+    pub(crate) fn mapping(&self) -> u64 {
+        self.holder.load(Ordering::Relaxed) & 0xFFFF_FFFF & !PANICKING
+    }
+
+    /// Whether the holder, who asks, panics now and did not when it locked.
+    #[inline]
+    pub(crate) fn began_to_panic(&self) -> bool {
+        std::thread::panicking() && self.holder.load(Ordering::Relaxed) & PANICKING == 0
     }
 
     /// Why the data may be inconsistent, and which process is to blame.
@@ -118,13 +133,16 @@ impl Words {
     }
 }
 
+/// The data of a lock, for its holder.
+pub(crate) type Guard<'a, T> = LockedGuard<'a, Words, T>;
+
 /// Locks if nobody holds it.
 #[inline]
 pub(crate) fn try_lock<T: Shareable>(
     lock: &Locked<Words, T>,
     holder: u64,
-) -> io::Result<Option<LockedGuard<'_, T>>> {
-    Ok(lock.try_lock()?.map(|guard| take(lock, guard, holder)))
+) -> io::Result<Option<Guard<'_, T>>> {
+    Ok(lock.try_lock()?.map(|got| take(got, holder)))
 }
 
 /// Locks, waiting until the deadline: `None` when it has passed. One that inherits the lock of a dead holder poisons it.
@@ -133,23 +151,19 @@ pub(crate) fn lock<T: Shareable>(
     lock: &Locked<Words, T>,
     holder: u64,
     deadline: Option<Instant>,
-) -> io::Result<Option<LockedGuard<'_, T>>> {
+) -> io::Result<Option<Guard<'_, T>>> {
     if !lock.words().anybody_starves() {
-        if let Some(guard) = lock.try_lock()? {
-            return Ok(Some(take(lock, guard, holder)));
+        if let Some(got) = lock.try_lock()? {
+            return Ok(Some(take(got, holder)));
         }
     }
     wait(lock, holder, deadline)
 }
 
 #[inline]
-pub(crate) fn take<'a, T: Shareable>(
-    lock: &'a Locked<Words, T>,
-    guard: LockedGuard<'a, T>,
-    holder: u64,
-) -> LockedGuard<'a, T> {
-    let words = lock.words();
-    if guard.is_inherited() {
+pub(crate) fn take<T: Shareable>((guard, how): Got<'_, Words, T>, holder: u64) -> Guard<'_, T> {
+    let words = guard.place().words();
+    if how == How::Inherited {
         // One that died before it had left its name left a zero.
         words.poison_with(Cause::Died, process_of(words.holder.load(Ordering::Relaxed)));
     }
@@ -163,14 +177,14 @@ pub(crate) fn wait<T: Shareable>(
     lock: &Locked<Words, T>,
     holder: u64,
     deadline: Option<Instant>,
-) -> io::Result<Option<LockedGuard<'_, T>>> {
-    Ok(wait_fairly(lock, deadline)?.map(|guard| take(lock, guard, holder)))
+) -> io::Result<Option<Guard<'_, T>>> {
+    Ok(wait_fairly(lock, deadline)?.map(|got| take(got, holder)))
 }
 
 fn wait_fairly<T: Shareable>(
     lock: &Locked<Words, T>,
     deadline: Option<Instant>,
-) -> io::Result<Option<LockedGuard<'_, T>>> {
+) -> io::Result<Option<Got<'_, Words, T>>> {
     if let Some(guard) = after_the_starving(lock, deadline)? {
         return Ok(Some(guard));
     }
@@ -191,7 +205,7 @@ fn wait_fairly<T: Shareable>(
 fn after_the_starving<T: Shareable>(
     lock: &Locked<Words, T>,
     deadline: Option<Instant>,
-) -> io::Result<Option<LockedGuard<'_, T>>> {
+) -> io::Result<Option<Got<'_, Words, T>>> {
     let word = &lock.words().starving;
     let number = word.load(Ordering::Relaxed);
     if number == 0 {

@@ -135,9 +135,10 @@ impl<S: Shareable + Copy> Locked<Bell, [S; 2]> {
         }
     }
 
-    fn enter(&self) -> io::Result<LockedGuard<'_, [S; 2]>> {
+    fn enter(&self) -> io::Result<LockedGuard<'_, Bell, [S; 2]>> {
         // Whether the last holder died makes no difference: that is what this is for.
-        self.lock(None)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+        let (guard, _) = self.lock(None)?.ok_or(io::ErrorKind::TimedOut)?;
+        Ok(guard)
     }
 
     fn current(&self) -> usize {
@@ -154,7 +155,7 @@ impl<S: Shareable + Copy> Locked<Bell, [S; 2]> {
         }
     }
 
-    fn declare(&self, guard: &mut LockedGuard<'_, [S; 2]>, state: S) {
+    fn declare(&self, guard: &mut LockedGuard<'_, Bell, [S; 2]>, state: S) {
         guard[self.current() ^ 1] = state;
         self.words().current.fetch_xor(1, Ordering::Release);
     }

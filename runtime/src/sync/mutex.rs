@@ -2,17 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::future::Proxy;
-use super::lock::{self, Words};
+use super::lock::{self, Guard, PANICKING, Words};
 use super::page::{Layout, Page, handle};
-use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
-use crate::sys::locked::{Locked, LockedGuard};
-use crate::sys::{Shareable, poller};
+use super::poison::{LockResult, TryLockError, TryLockResult, for_good, in_time};
+use crate::sys::locked::{How, Locked};
+use crate::sys::{Shareable, own, poller};
 
 impl<T: Shareable> Layout for Locked<Words, T> {
     fn is_held_by(&self, holder: u64) -> bool {
@@ -86,10 +85,7 @@ handle!(Mutex<T>, "Mutex");
 /// The data of a [`Mutex`], until drop, which unlocks it.
 #[must_use = "dropping it unlocks the mutex"]
 pub struct MutexGuard<'a, T: Shareable> {
-    mutex: &'a Mutex<T>,
-    panicking: Panicking,
-    guard: LockedGuard<'a, T>,
-    _not_send: PhantomData<*const ()>,
+    guard: Guard<'a, T>,
 }
 
 impl<T: Shareable> Mutex<T> {
@@ -109,25 +105,7 @@ impl<T: Shareable> Mutex<T> {
     #[doc(alias = "acquire")]
     #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        let (page, holder) = (&**self.page, self.page.holder());
-        // The common case returns from here, so that the guard is made in its place and not moved.
-        if !page.words().anybody_starves() {
-            match page.try_lock() {
-                Ok(Some(guard)) if !guard.is_inherited() && page.words().poison().is_none() => {
-                    page.words().begin(holder);
-                    return Ok(self.guard(guard));
-                }
-                Ok(Some(guard)) => return self.told(Ok(Some(lock::take(page, guard, holder)))),
-                Ok(None) => {}
-                error => return self.told(error),
-            }
-        }
-        self.told(lock::wait(page, holder, None))
-    }
-
-    #[cold]
-    fn told<'a>(&'a self, got: io::Result<Option<LockedGuard<'a, T>>>) -> LockResult<MutexGuard<'a, T>> {
-        for_good(got.map(|guard| guard.map(|guard| self.guard(guard))), || self.page.words().poison())
+        lock_place(&self.page, self.holder())
     }
 
     /// Locks if nobody holds it, even before one that has waited long.
@@ -135,7 +113,7 @@ impl<T: Shareable> Mutex<T> {
     /// # Errors
     /// [`WouldBlock`](TryLockError::WouldBlock) when somebody holds it; else as [`lock`](Self::lock).
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        let got = lock::try_lock(&self.page, self.page.holder());
+        let got = lock::try_lock(&self.page, self.holder());
         self.in_time(got, TryLockError::WouldBlock)
     }
 
@@ -144,7 +122,7 @@ impl<T: Shareable> Mutex<T> {
     /// # Errors
     /// [`TimedOut`](TryLockError::TimedOut) when it was held all the time; else as [`lock`](Self::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
-        let got = lock::lock(&self.page, self.page.holder(), poller::deadline(Some(timeout)));
+        let got = lock::lock(&self.page, self.holder(), poller::deadline(Some(timeout)));
         self.in_time(got, TryLockError::TimedOut)
     }
 
@@ -164,9 +142,9 @@ impl<T: Shareable> Mutex<T> {
                     !matches!(mutex.lock_timeout(left), Err(TryLockError::TimedOut))
                 }
             };
-            proxy.poll(context, || lock::try_lock(&self.page, self.page.holder()), wait)
+            proxy.poll(context, || lock::try_lock(&self.page, self.holder()), wait)
         });
-        self.told(got.await.map(Some))
+        told(&self.page, got.await.map(Some))
     }
 
     /// Whether a holder has died or panicked, as far as anybody has noticed: the death of one that nobody came after
@@ -183,29 +161,65 @@ impl<T: Shareable> Mutex<T> {
 
     fn in_time<'a>(
         &'a self,
-        got: io::Result<Option<LockedGuard<'a, T>>>,
+        got: io::Result<Option<Guard<'a, T>>>,
         none: TryLockError<MutexGuard<'a, T>>,
     ) -> TryLockResult<MutexGuard<'a, T>> {
-        in_time(got.map(|guard| guard.map(|guard| self.guard(guard))), none, || self.page.words().poison())
+        in_time(got.map(|guard| guard.map(|guard| MutexGuard { guard })), none, || self.page.words().poison())
     }
 
+    /// The name in which this thread holds it.
     #[inline]
-    fn guard<'a>(&'a self, guard: LockedGuard<'a, T>) -> MutexGuard<'a, T> {
-        MutexGuard { mutex: self, panicking: Panicking::now(), guard, _not_send: PhantomData }
+    fn holder(&self) -> u64 {
+        self.page.holder() | panicking()
     }
 }
 
+#[inline]
+fn panicking() -> u64 {
+    if std::thread::panicking() { PANICKING } else { 0 }
+}
+
+/// Locks what lies here, waiting as long as it takes.
+#[inline]
+fn lock_place<T: Shareable>(place: &Locked<Words, T>, holder: u64) -> LockResult<MutexGuard<'_, T>> {
+    if !place.words().anybody_starves() {
+        match place.try_lock() {
+            Ok(Some((guard, How::Clean))) if place.words().poison().is_none() => {
+                place.words().begin(holder);
+                return Ok(MutexGuard { guard });
+            }
+            Ok(Some(got)) => return told(place, Ok(Some(lock::take(got, holder)))),
+            Ok(None) => {}
+            Err(error) => return told(place, Err(error)),
+        }
+    }
+    told(place, lock::wait(place, holder, None))
+}
+
+#[cold]
+fn told<'a, T: Shareable>(
+    place: &'a Locked<Words, T>,
+    got: io::Result<Option<Guard<'a, T>>>,
+) -> LockResult<MutexGuard<'a, T>> {
+    for_good(got.map(|guard| guard.map(|guard| MutexGuard { guard })), || place.words().poison())
+}
+
 impl<'a, T: Shareable> MutexGuard<'a, T> {
-    /// The mutex.
-    pub(crate) fn mutex(&self) -> &'a Mutex<T> {
-        self.mutex
+    /// Unlocks, does something, and locks again.
+    pub(crate) fn unlocked<R>(self, action: impl FnOnce() -> R) -> (LockResult<Self>, R) {
+        let place: &'a Locked<Words, T> = self.guard.place();
+        let mapping = place.words().mapping();
+        drop(self);
+        let result = action();
+        (lock_place(place, (u64::from(own::pid()) << 32) | mapping | panicking()), result)
     }
 }
 
 impl<T: Shareable> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.mutex.page.words().let_go(self.panicking.began_since());
+        let words = self.guard.place().words();
+        words.let_go(words.began_to_panic());
     }
 }
 

@@ -80,7 +80,7 @@ impl<L: Layout> Page<L> {
         let length = usize::try_from(Self::length()?).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mapping = Mapping::new(&object, 0, length)?;
         let address = std::ptr::from_ref(mapping.at::<AtomicU64>(0)) as usize;
-        let place = u32::try_from(address / PAGE % (1 << 32)).unwrap_or(0);
+        let place = u32::try_from(address / PAGE % (1 << 31)).unwrap_or(0);
         Ok(Self { mapping: Some(mapping), object, place, layout: PhantomData })
     }
 
@@ -95,10 +95,11 @@ impl<L: Layout> Page<L> {
         Ok(length.ok_or(io::ErrorKind::OutOfMemory)? as u64)
     }
 
-    /// The name in which this process holds locks through this mapping: the process, then the mapping.
+    /// The name in which this process holds locks through this mapping: the process, then the mapping. The lowest bit is
+    /// zero: it is for [`PANICKING`](super::lock::PANICKING).
     #[inline]
     pub(crate) fn holder(&self) -> u64 {
-        (u64::from(own::pid()) << 32) | u64::from(self.place)
+        (u64::from(own::pid()) << 32) | (u64::from(self.place) << 1)
     }
 
     #[inline]

@@ -13,21 +13,20 @@ pub enum Cause {
     Panicked,
 }
 
-/// Whether a thread was panicking when it locked: only a panic since then poisons. As wide as a word, as
-/// [`Locked`](crate::sys::robust::Locked).
+/// Whether a thread was panicking when it locked: only a panic since then poisons.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Panicking(usize);
+pub(crate) struct Panicking(bool);
 
 impl Panicking {
     #[inline]
     pub(crate) fn now() -> Self {
-        Self(usize::from(std::thread::panicking()))
+        Self(std::thread::panicking())
     }
 
     /// Whether it panics now, and did not then.
     #[inline]
     pub(crate) fn began_since(self) -> bool {
-        self.0 == 0 && std::thread::panicking()
+        !self.0 && std::thread::panicking()
     }
 }
 

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::lock::{self, Words};
+use super::lock::{self, Guard, Words};
 use super::page::{Layout, Page, handle};
 use super::poison::{Cause, LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
 use crate::sys::fixed::Fixed;
-use crate::sys::locked::{Locked, LockedGuard};
+use crate::sys::locked::Locked;
 use crate::sys::shareable::shared_words;
 use crate::sys::{Shareable, own, poller};
 
 type Lock = Locked<Words, ()>;
-type Attempt<'a> = io::Result<Option<LockedGuard<'a, ()>>>;
+type Attempt<'a> = io::Result<Option<Guard<'a, ()>>>;
 type Entered<'a, T> = io::Result<Option<ReentrantMutexGuard<'a, T>>>;
 
 shared_words! {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::lock::{self, Words};
+use super::lock::{self, Guard, Words};
 use super::page::{Layout, Page, handle};
 use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
-use crate::sys::locked::{Locked, LockedGuard};
+use crate::sys::locked::Locked;
 use crate::sys::shareable::shared_words;
 use crate::sys::slots::{ReadHeld, Slots, WriteHeld};
 use crate::sys::{Shareable, own, poller};
@@ -88,7 +88,7 @@ pub struct RwLockWriteGuard<'a, T: Shareable> {
 /// The gate is held.
 struct Passing<'a> {
     words: &'a Beside,
-    _held: LockedGuard<'a, ()>,
+    _held: Guard<'a, ()>,
 }
 
 impl Drop for Passing<'_> {

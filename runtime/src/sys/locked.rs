@@ -2,11 +2,14 @@
 
 use std::cell::UnsafeCell;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::Shareable;
-use super::robust::{Held, Locked as How, RobustMutex};
+use super::robust::{Held, RobustMutex};
+
+pub(crate) use super::robust::Locked as How;
 
 /// A lock, words that everybody may use at any time, and data that only the holder of the lock sees.
 #[derive(Debug)]
@@ -23,21 +26,27 @@ unsafe impl<W: Shareable, T: Shareable> Sync for Locked<W, T> {}
 unsafe impl<W: Shareable, T: Shareable> Shareable for Locked<W, T> {}
 
 /// The data, for as long as this thread holds the lock.
+///
+/// It is one word: guards are moved about, as part of results, and to read in one piece what was just written in several stalls
+/// for as long as an uncontended lock takes.
 #[derive(Debug)]
 #[must_use = "dropping it unlocks"]
-pub(crate) struct LockedGuard<'a, T> {
-    data: &'a UnsafeCell<T>,
-    held: Held<'a>,
+pub(crate) struct LockedGuard<'a, W: Shareable, T: Shareable> {
+    place: &'a Locked<W, T>,
+    /// Another thread must not unlock it.
+    _not_send: PhantomData<*const ()>,
 }
+
+/// The data, and how the lock was got.
+pub(crate) type Got<'a, W, T> = (LockedGuard<'a, W, T>, How);
 
 impl<W: Shareable, T: Shareable> Locked<W, T> {
     /// Makes the lock, unlocked, in memory that is all zero and that nobody else sees yet.
     pub(crate) fn initialise(&self, data: T) -> io::Result<()> {
         self.lock.initialise()?;
-        let Some(held) = self.lock.try_lock()? else { return Err(io::ErrorKind::ResourceBusy.into()) };
+        let Some(_held) = self.lock.try_lock()? else { return Err(io::ErrorKind::ResourceBusy.into()) };
         // SAFETY: valid for writing, and this thread holds the lock.
         unsafe { self.data.get().write(data) };
-        drop(held);
         Ok(())
     }
 
@@ -48,19 +57,27 @@ impl<W: Shareable, T: Shareable> Locked<W, T> {
     }
 
     /// Locks, waiting until the deadline: `None` when it has passed.
-    pub(crate) fn lock(&self, deadline: Option<Instant>) -> io::Result<Option<LockedGuard<'_, T>>> {
-        Ok(self.lock.lock(deadline)?.map(|held| LockedGuard { data: &self.data, held }))
+    pub(crate) fn lock(&self, deadline: Option<Instant>) -> io::Result<Option<Got<'_, W, T>>> {
+        Ok(self.lock.lock(deadline)?.map(|held| self.got(held)))
     }
 
     /// Waits at most this long, about a tenth of a second at most, for one that has just found it held.
-    pub(crate) fn wait_for(&self, time: Duration) -> io::Result<Option<LockedGuard<'_, T>>> {
-        Ok(self.lock.wait_for(time)?.map(|held| LockedGuard { data: &self.data, held }))
+    pub(crate) fn wait_for(&self, time: Duration) -> io::Result<Option<Got<'_, W, T>>> {
+        Ok(self.lock.wait_for(time)?.map(|held| self.got(held)))
     }
 
     /// Locks if nobody holds it.
     #[inline]
-    pub(crate) fn try_lock(&self) -> io::Result<Option<LockedGuard<'_, T>>> {
-        Ok(self.lock.try_lock()?.map(|held| LockedGuard { data: &self.data, held }))
+    pub(crate) fn try_lock(&self) -> io::Result<Option<Got<'_, W, T>>> {
+        Ok(self.lock.try_lock()?.map(|held| self.got(held)))
+    }
+
+    /// The guard is what unlocks from here on.
+    #[inline]
+    fn got<'a>(&'a self, held: Held<'a>) -> Got<'a, W, T> {
+        let how = held.locked;
+        std::mem::forget(held);
+        (LockedGuard { place: self, _not_send: PhantomData }, how)
     }
 }
 
@@ -74,28 +91,38 @@ impl<W: Shareable> Locked<W, ()> {
     }
 }
 
-impl<T> LockedGuard<'_, T> {
-    /// Whether the last holder ended without unlocking.
+impl<'a, W: Shareable, T: Shareable> LockedGuard<'a, W, T> {
+    /// Where the data lies.
     #[inline]
-    pub(crate) fn is_inherited(&self) -> bool {
-        self.held.locked == How::Inherited
+    pub(crate) fn place(&self) -> &'a Locked<W, T> {
+        self.place
     }
 }
 
-impl<T> Deref for LockedGuard<'_, T> {
+impl<W: Shareable, T: Shareable> Drop for LockedGuard<'_, W, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // In a copy made by a fork, where the thread that holds it is another, the mutex refuses.
+        let unlocked = self.place.lock.unlock();
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        debug_assert!(unlocked.as_ref().err().is_none_or(refused), "{unlocked:?}");
+    }
+}
+
+impl<W: Shareable, T: Shareable> Deref for LockedGuard<'_, W, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: this thread holds the lock.
-        unsafe { &*self.data.get() }
+        unsafe { &*self.place.data.get() }
     }
 }
 
-impl<T> DerefMut for LockedGuard<'_, T> {
+impl<W: Shareable, T: Shareable> DerefMut for LockedGuard<'_, W, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: this thread holds the lock, by this guard alone.
-        unsafe { &mut *self.data.get() }
+        unsafe { &mut *self.place.data.get() }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
 //! | [`memory`] | memory that processes share |
 //! | [`clock`] | the time, read often and not exact |
+//! | [`cpu`] | where a thread runs |
 //! | [`seal`] | what can no longer be done to it |
 //! | [`available`] | how much there is |
 //! | [`rendezvous`] | an object under a name |
@@ -78,9 +79,9 @@ mod platform;
 
 pub use attachable::Attachable;
 pub(crate) use platform::{
-    Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, exec, fork, futex,
-    image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal, tree,
-    zygote,
+    Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, cpu, exec, fork,
+    futex, image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal,
+    tree, zygote,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

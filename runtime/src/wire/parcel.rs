@@ -84,13 +84,19 @@ impl<T: Default> Hook<T> {
     }
 
     /// Hangs something up until drop of what this returns: also within the time of another.
+    #[inline]
     fn hang(&self, content: Option<T>) -> Hanging<'_, T> {
-        let outer = self.active.replace(true).then(|| (self.used.replace(false), self.content.take()));
+        let outer = if self.active.replace(true) { Some(self.put_aside()) } else { None };
         if let Some(content) = content {
             self.used.set(true);
             self.content.replace(content);
         }
         Hanging { hook: self, outer }
+    }
+
+    #[cold]
+    fn put_aside(&self) -> Box<(bool, T)> {
+        Box::new((self.used.replace(false), self.content.take()))
     }
 
     /// Does something with what hangs here, if something does.
@@ -105,18 +111,26 @@ impl<T: Default> Hook<T> {
 /// Something hangs on the thread.
 struct Hanging<'a, T: Default> {
     hook: &'a Hook<T>,
-    /// What hung there before.
-    outer: Option<(bool, T)>,
+    /// What hung there before: seldom anything, and then elsewhere, so that this is quick to move.
+    outer: Option<Box<(bool, T)>>,
 }
 
 impl<T: Default> Drop for Hanging<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.hook.active.set(self.outer.is_some());
         if self.outer.is_some() || self.hook.used.get() {
-            let (used, content) = self.outer.take().unwrap_or_default();
-            self.hook.used.set(used);
-            drop(self.hook.content.replace(content));
+            self.take_down();
         }
+    }
+}
+
+impl<T: Default> Hanging<'_, T> {
+    #[cold]
+    fn take_down(&mut self) {
+        let (used, content) = self.outer.take().map(|outer| *outer).unwrap_or_default();
+        self.hook.used.set(used);
+        drop(self.hook.content.replace(content));
     }
 }
 

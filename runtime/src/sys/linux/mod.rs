@@ -5,6 +5,7 @@ pub(crate) mod available;
 pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod clock;
+pub(crate) mod cpu;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod futex;

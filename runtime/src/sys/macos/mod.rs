@@ -13,7 +13,7 @@ pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{futex, memory, owner, rendezvous, robust, seal, zygote};
+pub(crate) use super::absent::{cpu, futex, memory, owner, rendezvous, robust, seal, zygote};
 pub(crate) use super::ticks as clock;
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::{own, runtime};

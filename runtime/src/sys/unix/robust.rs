@@ -32,10 +32,8 @@ unsafe impl Send for RobustMutex {}
 // SAFETY: of the C library's fixed layout; what addresses the library keeps in it, it keeps for the holder's own use.
 unsafe impl Shareable for RobustMutex {}
 
-/// How a lock was got. As wide as a word: guards are moved word by word, and to read a word of which a byte has just been written
-/// stalls, for as long as an uncontended lock takes.
+/// How a lock was got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
 pub(crate) enum Locked {
     Clean,
     /// The last holder ended without unlocking. The lock goes on as if it had unlocked.
@@ -118,6 +116,7 @@ impl RobustMutex {
     ///
     /// # Errors
     /// When this thread does not hold it: it stays as it is.
+    #[inline]
     pub(crate) fn unlock(&self) -> io::Result<()> {
         // SAFETY: an initialised mutex, which checks who holds it.
         check(unsafe { libc::pthread_mutex_unlock(self.0.get()) })

@@ -15,7 +15,7 @@ pub(crate) mod process;
 pub(crate) mod runtime;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{futex, memory, owner, rendezvous, robust, seal, zygote};
+pub(crate) use super::absent::{cpu, futex, memory, owner, rendezvous, robust, seal, zygote};
 pub(crate) use super::ticks as clock;
 
 /// An owned kernel object that can travel to another process.
