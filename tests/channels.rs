@@ -9,7 +9,7 @@ use offspring::channel::{
     self, Connection, Queue, QueueJoinError, Receiver, RecvError, SendFailure, Sender, TooManyDone,
 };
 use offspring::{Attachment, Bytes};
-use offspring_tests::{until, watchdog};
+use offspring_tests::{block_on, until, watchdog};
 
 #[offspring::test]
 fn what_one_producer_sends_arrives_in_order_from_one_process_to_another() {
@@ -489,23 +489,6 @@ fn many_threads_in_one_wait_each_hear_of_their_channel() {
     drop(sender);
     let got: u32 = waiting.into_iter().map(|waiting| waiting.join().unwrap()).sum();
     assert_eq!(got, 2000);
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
 }
 
 #[offspring::test]

@@ -759,7 +759,7 @@ fn a_copy_made_while_a_thread_of_the_library_starts_ends_like_any_other() {
     let _dog = watchdog();
     // The first name starts the thread; the standard library's locks of that moment are those that an exit takes.
     let work = || {
-        let _named = SharedMemory::builder().name(&unique("starting")).create(10).unwrap();
+        let _named = SharedMemory::builder().name(unique("starting")).create(10).unwrap();
         // SAFETY: the only other thread is the library's, for which a fork waits.
         match unsafe { offspring::fork() }.unwrap() {
             offspring::Fork::Child => std::process::exit(0),

@@ -70,6 +70,7 @@ mod bell;
 mod ends;
 mod error;
 mod future;
+mod handle;
 mod pipe;
 mod queue;
 mod receiver;
@@ -90,6 +91,8 @@ use std::io;
 
 use ring::Limits;
 use serde::{Deserialize, Serialize};
+
+use crate::wire::fingerprint::of_encoded as item;
 
 /// Makes a channel without a limit.
 ///
@@ -185,11 +188,4 @@ impl Builder {
         }
         Ok(Limits { count: self.count.map(|count| count as u64), bytes: self.bytes })
     }
-}
-
-/// Tells types of items apart: a hash of the type's name.
-fn item<T>() -> u64 {
-    std::any::type_name::<T>()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
