@@ -420,6 +420,36 @@ fn a_pipe_carries_values_and_bytes_both_ways() {
 }
 
 #[offspring::test]
+fn the_wrong_call_for_a_message_says_so_and_loses_nothing() {
+    let _dog = watchdog();
+    let (ours, theirs) = offspring::pipe::<(Bytes, Attachment<std::fs::File>), ()>().unwrap();
+    // In line and in a slot, with handles and without.
+    let file = || Attachment::new(std::fs::File::open("/dev/null").unwrap());
+    for length in [0, 100, 100_000] {
+        ours.send((vec![1; length].into(), file())).unwrap();
+        ours.send_bytes(&vec![2; length]).unwrap();
+    }
+    let check = |ours: Connection<(), (Bytes, Attachment<std::fs::File>)>| {
+        for length in [0, 100, 100_000] {
+            for _ in 0..3 {
+                assert!(matches!(ours.recv_bytes(), Err(RecvError::IsValue)));
+                assert!(matches!(ours.recv_bytes_at_most(1), Err(RecvError::IsValue)));
+            }
+            let (bytes, _file) = ours.recv().unwrap();
+            assert_eq!(bytes, Bytes::from(vec![1; length]));
+            for _ in 0..3 {
+                assert!(matches!(ours.recv(), Err(RecvError::IsBytes)));
+                assert!(matches!(ours.try_recv(), Err(RecvError::IsBytes)));
+                assert!(matches!(block_on(ours.recv_async()), Err(RecvError::IsBytes)));
+            }
+            assert_eq!(ours.recv_bytes().unwrap(), Bytes::from(vec![2; length]));
+        }
+        assert!(matches!(ours.try_recv(), Err(RecvError::Empty)));
+    };
+    offspring::spawn(check, (theirs,)).unwrap().join().unwrap();
+}
+
+#[offspring::test]
 fn an_empty_message_is_a_message() {
     let _dog = watchdog();
     let (one, other) = offspring::pipe::<(), ()>().unwrap();

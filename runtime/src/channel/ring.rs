@@ -183,12 +183,22 @@ const DATA: u32 = 1;
 const IN_SLOT: u32 = 2;
 const WRAP: u32 = 3;
 const JUMP: u32 = 4;
+/// Beside the kind: the message is bytes, and no value.
+const AS_BYTES: u32 = 0x80;
 
 /// The limits of a channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     pub(super) count: Option<u64>,
     pub(super) bytes: Option<u64>,
+}
+
+/// What a message was sent as, and is received as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Value,
+    Bytes,
 }
 
 /// One process's hold of a channel's memory.
@@ -216,6 +226,7 @@ pub(super) struct Record {
     pub(super) objects: u32,
     pub(super) ticket: u64,
     pub(super) slot: Option<Content>,
+    pub(super) form: Form,
     position_after: u64,
     bytes: u64,
 }
@@ -418,6 +429,7 @@ impl Ring {
         objects: u32,
         ticket: u64,
         slot: Option<(Content, u64)>,
+        form: Form,
     ) -> io::Result<()> {
         let Side { progress, notes, .. } = &self.header().senders;
         let mut words = [0; 2];
@@ -456,6 +468,7 @@ impl Ring {
             queued.state.store(QUEUED, Ordering::Release);
         }
         // Sequentially consistent, since the bell looks next who naps.
+        let kind = if form == Form::Bytes { kind | AS_BYTES } else { kind };
         let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
         match leading {
             None => mapping.at::<AtomicU64>(start).store(word, Ordering::SeqCst),
@@ -547,10 +560,11 @@ impl Ring {
                 return Ok(false);
             }
             let length = word & 0xFFFF_FFFF;
-            match (word >> 32) as u32 & 0xFF {
+            let kind = (word >> 32) as u32 & 0xFF;
+            match kind & !AS_BYTES {
                 WRAP if position != start => position = start,
                 JUMP => position = end,
-                kind @ (DATA | IN_SLOT) => {
+                DATA | IN_SLOT => {
                     let after = position + WORD + pad(length);
                     if after > end {
                         return Err(broken());
@@ -561,13 +575,14 @@ impl Ring {
                     record.objects = objects;
                     record.position_after = after;
                     record.slot = None;
+                    record.form = if kind & AS_BYTES == 0 { Form::Value } else { Form::Bytes };
                     record.bytes = WORD + pad(length);
                     if objects > 0 {
                         left = left.checked_sub(WORD as usize).ok_or_else(broken)?;
                         record.ticket = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
                         offset += WORD as usize;
                     }
-                    if kind == DATA {
+                    if kind & !AS_BYTES == DATA {
                         mapping.read(offset, left, into);
                     } else {
                         if left != 2 * WORD as usize {
