@@ -255,7 +255,7 @@ impl End {
             if let Some(slot) = taken {
                 return Ok(slot);
             }
-            // A thousand large messages are under way at once.
+            // A million large messages are under way at once.
             let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(SendFailure::TimedOut);

@@ -61,7 +61,7 @@
 //! # Inside
 //!
 //! Small messages go through a ring in shared memory, which both sides write and read without a system call; large ones lie in slots of
-//! the same memory, are written once and read in place. Who waits spins for some microseconds where that pays, naps
+//! the same memory, are written once and read in place; of those, about a million can be under way at once. Who waits spins for some microseconds where that pays, naps
 //! on a futex, and then sleeps in `poll`, where it sees the other side's end. Each end holds two descriptors and no thread.
 
 #![allow(clippy::cast_possible_truncation)] // what is counted and measured here lies in memory, so it fits an address

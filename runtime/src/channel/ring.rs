@@ -8,6 +8,7 @@
 //! |---|---|
 //! | 0 | the [`Header`]: limits, locks, positions, bells, the table of slots |
 //! | [`HEADER`] | the ring's segments: the first of 256 KiB, each next one twice as large |
+//! | [`TABLES`] | the further tables of slots |
 //! | [`SLABS`] | the slots, one after the other |
 //!
 //! The file is sparse: only what has been written takes memory.
@@ -34,6 +35,9 @@
 //! again: a fresh page costs more than a copy of it. A receiver reads a slot in place, and frees it when it drops what it read.
 //! While a slot is filled or read it has an [`Owner`]: when slots are short, those of dead owners are taken back
 //! ([`Ring::collect`]).
+//!
+//! The first [`KEPT_SLOTS`] are in the header. When more messages wait, or are being read, there are further tables, each as large as
+//! all before it. Slots there are for a crowd that passes: they give their memory back when they are free, and nobody keeps them mapped.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -57,8 +61,13 @@ const SEGMENT: u64 = 256 * 1024;
 const SEGMENTS: usize = 19;
 /// Where the slots begin in the file.
 const SLABS: u64 = 1 << 40;
-/// How many slots there can be.
-const SLOTS: usize = 1024;
+/// How many slots keep their memory and stay mapped.
+const KEPT_SLOTS: usize = 1024;
+/// How many further tables of slots there can be, and how many slots in all.
+const FURTHER_TABLES: usize = 10;
+const SLOTS: usize = KEPT_SLOTS << FURTHER_TABLES;
+/// Where the further tables begin in the file: behind the ring, which takes 128 GiB at most. A slot's place there goes by its number.
+const TABLES: u64 = 1 << 39;
 /// How many processes can take tasks out of a queue at once.
 const CONSUMERS: usize = 256;
 /// The least capacity of a slot.
@@ -92,7 +101,9 @@ shared_layout! {
         pub(super) senders: Side,
         pub(super) receivers: Side,
         pub(super) tally: Tally,
-        slots: [Slot; SLOTS],
+        /// How many times a slot has become free.
+        freed: AtomicU64,
+        slots: [Slot; KEPT_SLOTS],
     }
 
     /// What a queue keeps of the tasks that were taken out of it.
@@ -153,6 +164,9 @@ shared_layout! {
         /// How many slots have been made, and up to where in the file.
         slots: AtomicU64,
         slabs_end: AtomicU64,
+        /// How many times slots had become free when none of them was, plus one; and where to look for the next beyond the header.
+        none_free: AtomicU64,
+        next_free: AtomicU64,
         /// The highest position of the segment that has been written to.
         reached: AtomicU64,
     }
@@ -209,6 +223,8 @@ pub(super) struct Ring {
     base: Mapping,
     /// The further segments, as far as this process has needed them.
     segments: [OnceLock<Mapping>; SEGMENTS - 1],
+    /// The further tables of slots, as far as this process has needed them.
+    tables: [OnceLock<Mapping>; FURTHER_TABLES],
     /// The slots that this process has mapped: to read, to write.
     slots: Mutex<Vec<[Option<SlotMapping>; 2]>>,
 }
@@ -295,7 +311,13 @@ impl Ring {
     fn map(object: Object) -> io::Result<Self> {
         const { assert!(size_of::<Header>() as u64 <= HEADER) };
         let base = Mapping::new(&object, 0, (HEADER + SEGMENT) as usize)?;
-        Ok(Self { object, base, segments: Default::default(), slots: Mutex::default() })
+        Ok(Self {
+            object,
+            base,
+            segments: Default::default(),
+            tables: Default::default(),
+            slots: Mutex::default(),
+        })
     }
 
     pub(super) fn object(&self) -> Borrowed<'_> {
@@ -637,43 +659,97 @@ impl Ring {
 
     // --- Slots ---
 
+    /// A table of slots: that of the header, or a further one.
+    fn table(&self, table: usize) -> io::Result<&[Slot]> {
+        let Some(further) = table.checked_sub(1) else { return Ok(&self.header().slots) };
+        let cell = self.tables.get(further).ok_or_else(broken)?;
+        // As many as there are before.
+        let count = KEPT_SLOTS << further;
+        let mapping = match cell.get() {
+            Some(mapping) => mapping,
+            None => {
+                let length = count * size_of::<Slot>();
+                let start = TABLES + length as u64;
+                // Slots lie behind, so whoever has made some has made the file as long.
+                if memory::length(&self.object)? < start + length as u64 {
+                    return Err(broken());
+                }
+                let mapping = Mapping::new(&self.object, start, length)?;
+                cell.get_or_init(|| mapping)
+            }
+        };
+        Ok(mapping.slice(0, count))
+    }
+
     fn slot(&self, index: u32) -> io::Result<&Slot> {
-        self.header().slots.get(index as usize).ok_or_else(broken)
+        let (table, within) = place_in_tables(index as usize);
+        self.table(table)?.get(within).ok_or_else(broken)
+    }
+
+    /// The first slots.
+    fn first_slots(&self, count: usize) -> io::Result<Slots<'_>> {
+        let mut slots = Slots([&[]; 1 + FURTHER_TABLES]);
+        for table in 0..=place_in_tables(count.saturating_sub(1)).0 {
+            slots.0[table] = self.table(table)?;
+        }
+        Ok(slots)
+    }
+
+    /// Says that nobody uses a slot any more.
+    fn set_free(&self, slot: &Slot) {
+        slot.state.store(FREE, Ordering::Release);
+        self.header().freed.fetch_add(1, Ordering::Release);
     }
 
     /// Takes a slot for this many bytes: it is this process's to fill. `None` while there is none. With the senders' lock held.
     pub(super) fn take_slot(&self, length: u64) -> io::Result<Option<u32>> {
         let made = &self.header().senders.notes.slots;
         let count = (made.load(Ordering::Relaxed) as usize).min(SLOTS);
-        let fits = |slot: &Slot| {
-            let capacity = slot.capacity.load(Ordering::Relaxed);
-            capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
-        };
-        let slots = &self.header().slots[..count];
-        let is_free = |slot: &Slot| slot.state.load(Ordering::Acquire) == FREE;
-        let find = || slots.iter().position(|slot| is_free(slot) && fits(slot));
+        let slots = self.first_slots(count)?;
+        let find = || self.find_slot(&slots, count, length);
         // Each time that they have become twice as many, those of the dead are taken back before there are more.
         let found = find().or_else(|| (count.is_power_of_two() && self.collect()).then(find).flatten());
         let index = match found {
             Some(index) => index,
-            None if count < SLOTS => {
-                self.make_slot(&self.header().slots[count], length)?;
-                made.store(count as u64 + 1, Ordering::Release);
-                count
-            }
-            // What is free is of other lengths: one of them is made anew.
-            None => match slots.iter().position(is_free) {
-                Some(index) => {
-                    self.make_slot(&slots[index], length)?;
-                    index
-                }
-                None => return Ok(None),
-            },
+            None if count < SLOTS => count,
+            None => return Ok(None),
         };
-        let slot = &self.header().slots[index];
+        let slot = self.slot(index as u32)?;
+        if found.is_none() || !slot.fits(length) {
+            self.make_slot(slot, length)?;
+        }
+        if found.is_none() {
+            made.store(count as u64 + 1, Ordering::Release);
+        }
         slot.owner.set(Owner::me());
         slot.state.store(FILLING, Ordering::Release);
         Ok(Some(index as u32))
+    }
+
+    /// A free slot out of so many: one of this length as long as more can be made that are kept, else one of any.
+    fn find_slot(&self, slots: &Slots<'_>, count: usize, length: u64) -> Option<usize> {
+        let is_free = |index: &usize| slots.get(*index).state.load(Ordering::Acquire) == FREE;
+        let fits = |index: &usize| slots.get(*index).fits(length);
+        let kept = 0..count.min(KEPT_SLOTS);
+        if count < KEPT_SLOTS {
+            return kept.clone().find(|index| is_free(index) && fits(index));
+        }
+        // While thousands wait, that none is free is known without a look at all of them.
+        let notes = &self.header().senders.notes;
+        let freed = self.header().freed.load(Ordering::Acquire).wrapping_add(1);
+        if notes.none_free.load(Ordering::Relaxed) == freed {
+            return None;
+        }
+        let found = kept.clone().find(|index| is_free(index) && fits(index)).or_else(|| {
+            let next = (notes.next_free.load(Ordering::Relaxed) as usize).clamp(KEPT_SLOTS, count);
+            kept.chain(next..count).chain(KEPT_SLOTS..next).find(is_free)
+        });
+        match found {
+            None => notes.none_free.store(freed, Ordering::Relaxed),
+            Some(index) if index >= KEPT_SLOTS => notes.next_free.store(index as u64 + 1, Ordering::Relaxed),
+            Some(_) => {}
+        }
+        found
     }
 
     /// Makes a slot that nobody uses one for this many bytes, at the end of the file. With the senders' lock held.
@@ -731,11 +807,13 @@ impl Ring {
 
     fn slot_mapping(&self, index: u32, to_write: bool, length: u64) -> io::Result<Arc<Mapping>> {
         let slot = self.slot(index)?;
+        let is_kept = (index as usize) < KEPT_SLOTS;
         let mut mapped = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if mapped.len() <= index as usize {
+        if is_kept && mapped.len() <= index as usize {
             mapped.resize_with(index as usize + 1, Default::default);
         }
-        let cell = &mut mapped[index as usize][usize::from(to_write)];
+        let nothing = &mut None;
+        let cell = mapped.get_mut(index as usize).map_or(nothing, |cells| &mut cells[usize::from(to_write)]);
         let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
         match cell {
             Some(mapped) if mapped.offset == offset && mapped.mapping.len() as u64 == capacity => {
@@ -754,7 +832,7 @@ impl Ring {
         // Kernels before 5.14 do it page by page, when they are touched.
         let _only_slower = mapping.populate(0, (length as usize).min(mapping.len()), purpose);
         let mapping = Arc::new(mapping);
-        if capacity <= LARGEST_KEPT_SLOT {
+        if is_kept && capacity <= LARGEST_KEPT_SLOT {
             *cell = Some(SlotMapping { offset, mapping: Arc::clone(&mapping) });
         }
         Ok(mapping)
@@ -763,13 +841,28 @@ impl Ring {
     /// What lies in a slot that this process has received. It is free again when that is dropped.
     pub(super) fn content(self: &Arc<Self>, content: Content) -> io::Result<bytes::Bytes> {
         let mut reading = Reading { ring: Arc::clone(self), index: content.slot, mapping: None, length: 0 };
-        let mapping = self.slot_mapping(content.slot, false, content.length)?;
+        let mapping = match self.slot_mapping(content.slot, false, content.length) {
+            // The system allows a process only so many mappings: what is beyond them is copied.
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                return Ok(self.copy_of(content)?.into());
+            }
+            mapping => mapping?,
+        };
         reading.length = usize::try_from(content.length).map_err(|_| broken())?;
         if reading.length > mapping.len() {
             return Err(broken());
         }
         reading.mapping = Some(mapping);
         Ok(bytes::Bytes::from_owner(reading))
+    }
+
+    fn copy_of(&self, content: Content) -> io::Result<Vec<u8>> {
+        let slot = self.slot(content.slot)?;
+        let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
+        if offset < SLABS || content.length > capacity {
+            return Err(broken());
+        }
+        memory::read_at(&self.object, usize::try_from(content.length).map_err(|_| broken())?, offset)
     }
 
     /// How long the first part of a slot's content is, which its head tells. With the receivers' lock held.
@@ -784,12 +877,12 @@ impl Ring {
     pub(super) fn free(&self, index: u32) {
         let Ok(slot) = self.slot(index) else { return };
         let capacity = slot.capacity.load(Ordering::Relaxed);
-        if capacity > LARGEST_KEPT_SLOT {
+        if capacity > LARGEST_KEPT_SLOT || index as usize >= KEPT_SLOTS {
             slot.filled.store(0, Ordering::Relaxed);
             let _memory_stays_in_use =
                 memory::release(&self.object, slot.offset.load(Ordering::Relaxed), capacity);
         }
-        slot.state.store(FREE, Ordering::Release);
+        self.set_free(slot);
         self.header().receivers.bell.ring();
     }
 
@@ -800,9 +893,10 @@ impl Ring {
         // long as another has that, what is held stays so.
         let receivers = self.try_lock(Which::Receivers).ok().flatten();
         let count = (self.header().senders.notes.slots.load(Ordering::Acquire) as usize).min(SLOTS);
+        let Ok(slots) = self.first_slots(count) else { return false };
         let mut known: Vec<(Owner, bool)> = Vec::new();
         let mut freed = false;
-        for slot in &self.header().slots[..count] {
+        for slot in (0..count).map(|index| slots.get(index)) {
             let state = slot.state.load(Ordering::Acquire);
             if state != FILLING && (state != HELD || receivers.is_none()) {
                 continue;
@@ -817,7 +911,36 @@ impl Ring {
             freed |=
                 dead && slot.state.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         }
+        if freed {
+            self.header().freed.fetch_add(1, Ordering::Release);
+        }
         freed
+    }
+}
+
+/// The tables of slots, as far as there are slots.
+struct Slots<'a>([&'a [Slot]; 1 + FURTHER_TABLES]);
+
+impl<'a> Slots<'a> {
+    fn get(&self, index: usize) -> &'a Slot {
+        let (table, within) = place_in_tables(index);
+        &self.0[table][within]
+    }
+}
+
+/// In which table a slot is, and where.
+fn place_in_tables(index: usize) -> (usize, usize) {
+    match (index / KEPT_SLOTS).checked_ilog2() {
+        None => (0, index),
+        Some(further) => (1 + further as usize, index - (KEPT_SLOTS << further)),
+    }
+}
+
+impl Slot {
+    /// Whether so many bytes go into it, and not too few.
+    fn fits(&self, length: u64) -> bool {
+        let capacity = self.capacity.load(Ordering::Relaxed);
+        capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
     }
 }
 
@@ -898,7 +1021,7 @@ impl Ring {
             progress.advance(notes, Ordering::Release);
         } else if let Some(index) = notes.next_slot.load(Ordering::Relaxed).checked_sub(1) {
             // It was to be sent, and was not.
-            self.slot(index as u32)?.state.store(FREE, Ordering::Release);
+            self.set_free(self.slot(index as u32)?);
             notes.next_slot.store(0, Ordering::Release);
         }
         Ok(())
