@@ -331,6 +331,72 @@ fn a_thousand_free_slots_of_one_length_are_no_hindrance_to_messages_of_another()
     burst(20_000);
 }
 
+#[offspring::test]
+fn thousands_of_large_messages_wait_and_are_held() {
+    const COUNT: u32 = 3_000;
+    let _dog = watchdog();
+    let (sender, receiver) = channel::channel::<(u32, offspring::Bytes)>().unwrap();
+    let send = |sender: Sender<(u32, offspring::Bytes)>, from: u32| {
+        for number in from..from + COUNT {
+            sender.send((number, number.to_le_bytes().repeat(5_000).into())).unwrap();
+        }
+    };
+    for round in 0..2 {
+        let child = offspring::spawn(send, (sender.clone(), round * COUNT)).unwrap();
+        child.join().unwrap();
+        assert_eq!(receiver.len(), COUNT as usize);
+        let mut held = Vec::new();
+        for number in round * COUNT..(round + 1) * COUNT {
+            let (got, bytes) = receiver.recv().unwrap();
+            assert_eq!(got, number);
+            held.push(bytes);
+        }
+        // While all are held, more come.
+        sender.send((0, vec![1; 100_000].into())).unwrap();
+        assert_eq!(receiver.recv().unwrap().1.len(), 100_000);
+        for (number, bytes) in (round * COUNT..).zip(&held) {
+            assert!(bytes.chunks(4).all(|chunk| *chunk == number.to_le_bytes()), "{number}");
+        }
+    }
+}
+
+#[offspring::test]
+fn whoever_is_killed_while_thousands_wait_hinders_nobody() {
+    let _dog = watchdog();
+    let (sender, receiver) = channel::channel::<offspring::Bytes>().unwrap();
+    let send = |sender: Sender<offspring::Bytes>| {
+        loop {
+            sender.send(vec![1; 20_000].into()).unwrap();
+        }
+    };
+    let receive = |receiver: Receiver<offspring::Bytes>| {
+        let mut held = Vec::new();
+        loop {
+            held.push(receiver.recv().unwrap());
+        }
+    };
+    let mut dice = Dice(0x1234_5678);
+    for _ in 0..25 * torture() {
+        while receiver.len() < 1_500 {
+            sender.send(vec![1; 20_000].into()).unwrap();
+        }
+        let child = offspring::spawn(send, (sender.clone(),)).unwrap();
+        until("it sends", || receiver.len() > 1_510);
+        linger(dice.roll(300));
+        let_die(&child);
+        let before = receiver.len();
+        let child = offspring::spawn(receive, (receiver.clone(),)).unwrap();
+        until("it receives", || receiver.len() < before - 300);
+        linger(dice.roll(300));
+        let_die(&child);
+    }
+    while !receiver.is_empty() {
+        assert_eq!(receiver.recv_timeout(LONG).unwrap()[..], *vec![1; 20_000]);
+    }
+    sender.send(vec![2; 30_000].into()).unwrap();
+    assert_eq!(receiver.recv_timeout(LONG).unwrap()[..], *vec![2; 30_000]);
+}
+
 fn signal<T>(child: &Child<T>, signal: Signal) {
     kill(Pid::from_raw(child.pid().cast_signed()), signal).expect("a child can be signalled");
 }

@@ -9,7 +9,7 @@ use offspring::channel::{
     self, Connection, Queue, QueueJoinError, Receiver, RecvError, SendFailure, Sender, TooManyDone,
 };
 use offspring::{Attachment, Bytes};
-use offspring_tests::{until, watchdog};
+use offspring_tests::{block_on, until, watchdog};
 
 #[offspring::test]
 fn what_one_producer_sends_arrives_in_order_from_one_process_to_another() {
@@ -455,6 +455,36 @@ fn a_pipe_carries_values_and_bytes_both_ways() {
 }
 
 #[offspring::test]
+fn the_wrong_call_for_a_message_says_so_and_loses_nothing() {
+    let _dog = watchdog();
+    let (ours, theirs) = offspring::pipe::<(Bytes, Attachment<std::fs::File>), ()>().unwrap();
+    // In line and in a slot, with handles and without.
+    let file = || Attachment::new(std::fs::File::open("/dev/null").unwrap());
+    for length in [0, 100, 100_000] {
+        ours.send((vec![1; length].into(), file())).unwrap();
+        ours.send_bytes(&vec![2; length]).unwrap();
+    }
+    let check = |ours: Connection<(), (Bytes, Attachment<std::fs::File>)>| {
+        for length in [0, 100, 100_000] {
+            for _ in 0..3 {
+                assert!(matches!(ours.recv_bytes(), Err(RecvError::IsValue)));
+                assert!(matches!(ours.recv_bytes_at_most(1), Err(RecvError::IsValue)));
+            }
+            let (bytes, _file) = ours.recv().unwrap();
+            assert_eq!(bytes, Bytes::from(vec![1; length]));
+            for _ in 0..3 {
+                assert!(matches!(ours.recv(), Err(RecvError::IsBytes)));
+                assert!(matches!(ours.try_recv(), Err(RecvError::IsBytes)));
+                assert!(matches!(block_on(ours.recv_async()), Err(RecvError::IsBytes)));
+            }
+            assert_eq!(ours.recv_bytes().unwrap(), Bytes::from(vec![2; length]));
+        }
+        assert!(matches!(ours.try_recv(), Err(RecvError::Empty)));
+    };
+    offspring::spawn(check, (theirs,)).unwrap().join().unwrap();
+}
+
+#[offspring::test]
 fn an_empty_message_is_a_message() {
     let _dog = watchdog();
     let (one, other) = offspring::pipe::<(), ()>().unwrap();
@@ -524,23 +554,6 @@ fn many_threads_in_one_wait_each_hear_of_their_channel() {
     drop(sender);
     let got: u32 = waiting.into_iter().map(|waiting| waiting.join().unwrap()).sum();
     assert_eq!(got, 2000);
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
 }
 
 #[offspring::test]

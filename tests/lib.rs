@@ -1,10 +1,14 @@
-//! What the behaviour tests share: a watchdog, a look at the processes of the system, the fixture programs.
+//! What the behaviour tests share: a watchdog, an executor, a look at the processes of the system, the
+//! fixture programs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::FromRawFd;
+use std::pin::{Pin, pin};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything takes, and short enough to say that something hangs.
@@ -49,6 +53,29 @@ pub fn until(what: &str, mut it_is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "it never came true that {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Runs a future on this thread: the smallest executor there is.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
+
+/// Polls a future once: whether it waits.
+pub async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context).is_pending())).await
 }
 
 /// One process as `/proc` shows it.

@@ -3,16 +3,12 @@
 #![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
 #![allow(clippy::items_after_statements)] // it stands where it is used
 
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
-use std::pin::pin;
 use std::process::Child;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use nix::sys::socket::{
@@ -21,7 +17,7 @@ use nix::sys::socket::{
 use offspring::channel::RecvError;
 use offspring::net::{self, Address, Builder, Client, ConnectError, Connection, Listener};
 use offspring::{Attachment, Bytes};
-use offspring_tests::{finish, numbers_after, open_descriptors, program, until, watchdog};
+use offspring_tests::{block_on, finish, numbers_after, open_descriptors, program, until, watchdog};
 
 /// Sends answers, receives questions.
 type Answering = Listener<String, u64>;
@@ -240,24 +236,6 @@ fn a_listener_can_be_waited_for_with_receivers_and_children() {
     assert_eq!(child.join().unwrap(), "9");
     assert!(listener.try_accept().unwrap().is_none());
     assert!(listener.accept_timeout(Duration::from_millis(10)).unwrap().is_none());
-}
-
-/// The smallest executor there is.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        std::thread::park();
-    }
 }
 
 #[offspring::test]

@@ -204,8 +204,8 @@ pub use launch::{
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,
 };
 pub use process::{
-    Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, Run, Sentinel,
-    Stdio, Waitable, active_children, cpu_count, current, parent, spawn, target, wait,
+    Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, ProcessHandle, Run,
+    Sentinel, Stdio, WaitFuture, Waitable, active_children, cpu_count, current, parent, spawn, target, wait,
 };
 pub use sys::fork::{Fork, fork, waitpid};
 pub use sys::{Attachable, ExitStatus, Shareable};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use offspring::{Child, Process, Run, StartMethod};
+use offspring::{Child, ExitStatus, Process, ProcessHandle, Run, StartMethod};
 use serde::{Deserialize, Serialize};
 
 /// Says a line at once, so that who reads it knows that this process has come so far.
@@ -448,6 +448,25 @@ fn refused_calls(error: i32) {
     );
 }
 
+/// Starts a process, and gives its handle away.
+#[allow(clippy::needless_pass_by_value)] // a process's arguments are values
+fn middle(handles: offspring::Sender<ProcessHandle>) {
+    let below = offspring::spawn(worker, (u64::MAX,)).expect("it starts");
+    handles.send(below.handle().expect("a handle")).expect("it is awaited");
+    forever()
+}
+
+/// Waits, on a system that keeps no status, for a process whose parent was killed before it could tell how that one ended.
+fn orphaned_handle() {
+    let (handles, given) = offspring::channel::channel().expect("a channel");
+    let parent = offspring::spawn(middle, (handles,)).expect("it starts");
+    let below = given.recv().expect("a handle");
+    system::refuse(libc::SYS_ioctl, libc::ENOTTY);
+    parent.kill().expect("it can be killed");
+    let status = below.wait().expect("it can be waited for");
+    say(format_args!("{}", if status == ExitStatus::Lost { "lost" } else { "kept" }));
+}
+
 fn main_modes(mode: &str, argument: &str) {
     let count = || argument.parse().expect("a number");
     match mode {
@@ -471,6 +490,7 @@ fn main_modes(mode: &str, argument: &str) {
         }
         "refused-calls" => refused_calls(argument.parse().expect("a number")),
         "lingering-copy" => lingering_copy(),
+        "orphaned-handle" => orphaned_handle(),
         other => panic!("no mode `{other}`"),
     }
 }

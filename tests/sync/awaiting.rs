@@ -1,40 +1,11 @@
 //! Locks, permits and events in asynchronous code.
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-
 use offspring::sync::{Event, LockError, Mutex, Semaphore};
-use offspring_tests::watchdog;
+use offspring_tests::{block_on, is_pending, watchdog};
 
 use super::{forever, kill};
 
-/// The smallest executor there is.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        std::thread::park();
-    }
-}
-
 fn may_move_between_threads(_: &impl Send) {}
-
-/// Polls once: it waits.
-async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
-    std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending()))
-        .await
-}
 
 #[offspring::test]
 fn a_lock_is_awaited_through_the_death_of_its_holder() {

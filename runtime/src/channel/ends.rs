@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{RecvError, SendFailure};
-use super::ring::{Content, FIRST_TICKET, Limits, MAX_INLINE, Record, Ring, Which};
+use super::ring::{Content, FIRST_TICKET, Form, Limits, MAX_INLINE, Record, Ring, Which};
 use super::waiting::{View, Waited, send_token};
 use crate::process;
 use crate::process::wait::{BeforeSleep, Sleeper};
@@ -43,6 +43,13 @@ const MOST_OBJECTS: usize = 16 * 1024;
 pub(super) enum Patience {
     None,
     Until(Option<Instant>),
+}
+
+/// What a call can receive.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Value,
+    Bytes { maximum: usize },
 }
 
 /// One end, in one process.
@@ -139,7 +146,7 @@ impl End {
     // --- Sending ---
 
     /// Sends a parcel.
-    pub(super) fn send(&self, parcel: &Parcel, patience: Patience) -> Result<(), SendFailure> {
+    fn send(&self, parcel: &Parcel, form: Form, patience: Patience) -> Result<(), SendFailure> {
         if self.ring.is_closed() {
             return Err(SendFailure::Closed);
         }
@@ -154,7 +161,7 @@ impl End {
         }
         let inline = parcel.bytes.len() <= MAX_INLINE && parcel.beside.buffers.is_empty();
         if inline {
-            return self.send_record(&parcel.bytes, objects, None, patience);
+            return self.send_record(&parcel.bytes, objects, None, form, patience);
         }
         // How long the parts are comes first, so that they can be told apart.
         let buffers = &parcel.beside.buffers;
@@ -171,7 +178,7 @@ impl End {
         }
         let slot = Taken { end: self, slot: self.take_slot(&parts, patience)? };
         let filled = self.ring.fill(slot.slot, &parts, head_length as u32)?;
-        self.send_record(&[], objects, Some(filled), patience)?;
+        self.send_record(&[], objects, Some(filled), form, patience)?;
         std::mem::forget(slot); // it is the receiver's now
         Ok(())
     }
@@ -181,6 +188,7 @@ impl End {
         bytes: &[u8],
         objects: &[Object],
         slot: Option<(Content, u64)>,
+        form: Form,
         patience: Patience,
     ) -> Result<(), SendFailure> {
         let senders = self.ring.side(Which::Senders);
@@ -197,7 +205,7 @@ impl End {
                     continue;
                 };
                 send_token(senders, &self.socket, !objects.is_empty()).map_err(SendFailure::of)?;
-                self.ring.push(bytes, objects.len() as u32, ticket, slot)?;
+                self.ring.push(bytes, objects.len() as u32, ticket, slot, form)?;
                 drop(held);
                 senders.bell.ring_at_once();
                 return Ok(());
@@ -250,7 +258,7 @@ impl End {
             if let Some(slot) = taken {
                 return Ok(slot);
             }
-            // A thousand large messages are under way at once.
+            // A million large messages are under way at once.
             let Patience::Until(deadline) = patience else { return Err(SendFailure::Full) };
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(SendFailure::TimedOut);
@@ -267,8 +275,8 @@ impl End {
     /// Receives a message, and makes a value of it.
     pub(super) fn receive<T: DeserializeOwned>(&self, patience: Patience) -> Result<T, RecvError> {
         with_own(&ARRIVAL, |arrival| {
-            self.await_arrival(arrival, patience, usize::MAX)?;
-            let Arrival { copied, beside, record, .. } = arrival;
+            self.await_arrival(arrival, patience, Wanted::Value)?;
+            let Arrival { copied, beside, record } = arrival;
             let decoded = match record.slot.take() {
                 None => parcel::unpack(copied, beside),
                 Some(content) => {
@@ -284,27 +292,26 @@ impl End {
     /// Receives a message as the bytes that it is, if they are no more than a maximum.
     pub(super) fn receive_bytes(&self, patience: Patience, maximum: usize) -> Result<Bytes, RecvError> {
         with_own(&ARRIVAL, |arrival| {
-            self.await_arrival(arrival, patience, maximum)?;
+            self.await_arrival(arrival, patience, Wanted::Bytes { maximum })?;
             let Arrival { copied, beside, record } = arrival;
             let bytes = match record.slot.take() {
                 None => Bytes::from(&copied[..]),
                 Some(content) => self.content(content, beside)?.into(),
             };
-            let alone = beside.objects.is_empty() && beside.buffers.is_empty();
             *beside = Beside::default();
-            if alone { Ok(bytes) } else { Err(RecvError::Decode("it is a value, and no bytes".into())) }
+            Ok(bytes)
         })
     }
 
-    /// Waits for a message of a length up to a maximum, and takes it.
+    /// Waits for a message, and takes it if it is what is wanted.
     fn await_arrival(
         &self,
         arrival: &mut Arrival,
         patience: Patience,
-        maximum: usize,
+        wanted: Wanted,
     ) -> Result<(), RecvError> {
         loop {
-            if self.take(arrival, patience, maximum)? {
+            if self.take(arrival, patience, wanted)? {
                 return Ok(());
             }
             if self.ring.is_closed() {
@@ -335,8 +342,8 @@ impl End {
         }
     }
 
-    /// Takes the next record out of the ring, if there is one.
-    fn take(&self, arrival: &mut Arrival, patience: Patience, maximum: usize) -> Result<bool, RecvError> {
+    /// Takes the next record out of the ring, if there is one. One that is not what is wanted stays.
+    fn take(&self, arrival: &mut Arrival, patience: Patience, wanted: Wanted) -> Result<bool, RecvError> {
         let receivers = self.ring.side(Which::Receivers);
         let Arrival { copied, beside, record } = arrival;
         loop {
@@ -352,7 +359,12 @@ impl End {
             if !self.ring.front(copied, record)? {
                 return Ok(false);
             }
-            if maximum < usize::MAX {
+            match (wanted, record.form) {
+                (Wanted::Value, Form::Value) | (Wanted::Bytes { .. }, Form::Bytes) => {}
+                (Wanted::Value, Form::Bytes) => return Err(RecvError::IsBytes),
+                (Wanted::Bytes { .. }, Form::Value) => return Err(RecvError::IsValue),
+            }
+            if let Wanted::Bytes { maximum: maximum @ 0..usize::MAX } = wanted {
                 let length = match record.slot {
                     None => copied.len(),
                     Some(content) => self.ring.length_within(content)?,
@@ -469,7 +481,7 @@ pub(super) fn send_value<T: Serialize>(end: &End, value: &T, patience: Patience)
     with_own(&PARCEL, |parcel| {
         let packed = parcel::pack_into(value, parcel);
         let sent = match packed {
-            Ok(()) => end.send(parcel, patience),
+            Ok(()) => end.send(parcel, Form::Value, patience),
             Err(error) => Err(SendFailure::Encode(error.to_string())),
         };
         // The senders of what could not be sent keep theirs.
@@ -485,7 +497,7 @@ pub(super) fn send_bytes(end: &End, bytes: &[u8], patience: Patience) -> Result<
     with_own(&PARCEL, |parcel| {
         parcel.bytes.clear();
         parcel.bytes.extend_from_slice(bytes);
-        let sent = end.send(parcel, patience);
+        let sent = end.send(parcel, Form::Bytes, patience);
         parcel.forget_large();
         sent
     })

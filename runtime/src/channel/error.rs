@@ -105,6 +105,14 @@ pub enum RecvError {
         /// How many the call takes.
         maximum: usize,
     },
+    /// The next message was sent as bytes, and the call receives values. It stays, and can be received by
+    /// [`recv_bytes`](super::Connection::recv_bytes).
+    #[error("the next message is bytes and no value: receive it with recv_bytes")]
+    IsBytes,
+    /// The next message was sent as a value, and the call receives bytes. It stays, and can be received by
+    /// [`recv`](super::Connection::recv).
+    #[error("the next message is a value and no bytes: receive it with recv")]
+    IsValue,
     /// A message came that could not be decoded. It is gone; those behind it are not.
     #[error("a message cannot be decoded: {0}")]
     Decode(String),

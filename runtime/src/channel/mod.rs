@@ -61,7 +61,7 @@
 //! # Inside
 //!
 //! Small messages go through a ring in shared memory, which both sides write and read without a system call; large ones lie in slots of
-//! the same memory, are written once and read in place. Who waits spins for some microseconds where that pays, naps
+//! the same memory, are written once and read in place; of those, about a million can be under way at once. Who waits spins for some microseconds where that pays, naps
 //! on a futex, and then sleeps in `poll`, where it sees the other side's end. Each end holds two descriptors and no thread.
 
 #![allow(clippy::cast_possible_truncation)] // what is counted and measured here lies in memory, so it fits an address
@@ -70,6 +70,7 @@ mod bell;
 mod ends;
 mod error;
 mod future;
+mod handle;
 mod pipe;
 mod queue;
 mod receiver;
@@ -90,6 +91,8 @@ use std::io;
 
 use ring::Limits;
 use serde::{Deserialize, Serialize};
+
+use crate::wire::fingerprint::of_encoded as item;
 
 /// Makes a channel without a limit.
 ///
@@ -185,11 +188,4 @@ impl Builder {
         }
         Ok(Limits { count: self.count.map(|count| count as u64), bytes: self.bytes })
     }
-}
-
-/// Tells types of items apart: a hash of the type's name.
-fn item<T>() -> u64 {
-    std::any::type_name::<T>()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -61,7 +61,8 @@ pub(super) fn with_limits<A, B>(limits: Limits) -> io::Result<(Connection<A, B>,
 /// One end of a [`pipe`]: it sends `S` and receives `R`.
 ///
 /// It travels like the ends of a channel, and can be cloned; who clones it shares both directions. Beside values it sends and receives
-/// bytes as they are ([`send_bytes`](Self::send_bytes)), which the other end has to receive as such.
+/// bytes as they are ([`send_bytes`](Self::send_bytes)). In the order in which they were sent, the other end receives each as what it is:
+/// the wrong call is an error that says so ([`RecvError::IsBytes`], [`RecvError::IsValue`]), and the message stays for the right one.
 pub struct Connection<S, R = S> {
     out: Arc<End>,
     inward: Arc<End>,
@@ -100,7 +101,8 @@ impl<S, R> Connection<S, R> {
     /// Receives bytes that were sent as such, as one message. Waits for one.
     ///
     /// # Errors
-    /// [`RecvError::Disconnected`] when nothing is left and the other end is gone; otherwise see [`RecvError`].
+    /// [`RecvError::IsValue`] when the next message is none of bytes: it stays. [`RecvError::Disconnected`] when nothing is left and the
+    /// other end is gone; otherwise see [`RecvError`].
     pub fn recv_bytes(&self) -> Result<Bytes, RecvError> {
         self.recv_bytes_at_most(usize::MAX)
     }

@@ -1,18 +1,16 @@
 //! The receiving end, as users see it.
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ends::{End, Patience};
 use super::error::RecvError;
 use super::future::RecvFuture;
-use super::item;
+use super::handle::handle;
 use crate::process::wait::Sleeper;
 use crate::process::{Sentinel, Waitable};
 use crate::sys::poller;
@@ -25,11 +23,9 @@ pub struct Receiver<T> {
     item: PhantomData<fn() -> T>,
 }
 
-impl<T> Receiver<T> {
-    pub(super) fn new(end: End) -> Self {
-        Self { end: Arc::new(end), item: PhantomData }
-    }
+handle!(Receiver);
 
+impl<T> Receiver<T> {
     /// How many messages wait to be received.
     #[doc(alias = "qsize")]
     #[must_use]
@@ -169,29 +165,5 @@ impl<'a, T: DeserializeOwned> IntoIterator for &'a Receiver<T> {
 
     fn into_iter(self) -> Iter<'a, T> {
         self.iter()
-    }
-}
-
-impl<T> Clone for Receiver<T> {
-    fn clone(&self) -> Self {
-        Self { end: Arc::clone(&self.end), item: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
-
-impl<T> Serialize for Receiver<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.end.serialize(serializer)
-    }
-}
-
-impl<'de, T> Deserialize<'de> for Receiver<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        End::deserialize(deserializer, item::<T>()).map(Self::new)
     }
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | 0 | the [`Header`]: limits, locks, positions, bells, the table of slots |
 //! | [`HEADER`] | the ring's segments: the first of 256 KiB, each next one twice as large |
+//! | [`TABLES`] | the further tables of slots |
 //! | [`SLABS`] | the slots, one after the other |
 //!
 //! The file is sparse: only what has been written takes memory.
@@ -35,6 +36,9 @@
 //! again: a fresh page costs more than a copy of it. A receiver reads a slot in place, and frees it when it drops what it read.
 //! While a slot is filled or read it has an [`Owner`]: when slots are short, those of dead owners are taken back
 //! ([`Ring::collect`]).
+//!
+//! The first [`KEPT_SLOTS`] are in the header. When more messages wait, or are being read, there are further tables, each as large as
+//! all before it. Slots there are for a crowd that passes: they give their memory back when they are free, and nobody keeps them mapped.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -58,8 +62,13 @@ const SEGMENT: u64 = 256 * 1024;
 const SEGMENTS: usize = 19;
 /// Where the slots begin in the file.
 const SLABS: u64 = 1 << 40;
-/// How many slots there can be.
-const SLOTS: usize = 1024;
+/// How many slots keep their memory and stay mapped.
+const KEPT_SLOTS: usize = 1024;
+/// How many further tables of slots there can be, and how many slots in all.
+const FURTHER_TABLES: usize = 10;
+const SLOTS: usize = KEPT_SLOTS << FURTHER_TABLES;
+/// Where the further tables begin in the file: behind the ring, which takes 128 GiB at most. A slot's place there goes by its number.
+const TABLES: u64 = 1 << 39;
 /// How many processes can take tasks out of a queue at once.
 const CONSUMERS: usize = 256;
 /// The least capacity of a slot.
@@ -96,7 +105,9 @@ shared_layout! {
         pub(super) senders: Side,
         pub(super) receivers: Side,
         pub(super) tally: Tally,
-        slots: [Slot; SLOTS],
+        /// How many times a slot has become free.
+        freed: AtomicU64,
+        slots: [Slot; KEPT_SLOTS],
     }
 
     /// What a queue keeps of the tasks that were taken out of it.
@@ -157,6 +168,9 @@ shared_layout! {
         /// How many slots have been made, and up to where in the file.
         slots: AtomicU64,
         slabs_end: AtomicU64,
+        /// How many times slots had become free when none of them was, plus one; and where to look for the next beyond the header.
+        none_free: AtomicU64,
+        next_free: AtomicU64,
         /// The highest position of the segment that has been written to.
         reached: AtomicU64,
     }
@@ -187,12 +201,22 @@ const DATA: u32 = 1;
 const IN_SLOT: u32 = 2;
 const WRAP: u32 = 3;
 const JUMP: u32 = 4;
+/// Beside the kind: the message is bytes, and no value.
+const AS_BYTES: u32 = 0x80;
 
 /// The limits of a channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     pub(super) count: Option<u64>,
     pub(super) bytes: Option<u64>,
+}
+
+/// What a message was sent as, and is received as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Value,
+    Bytes,
 }
 
 /// One process's hold of a channel's memory.
@@ -203,6 +227,8 @@ pub(super) struct Ring {
     base: Mapping,
     /// The further segments, as far as this process has needed them.
     segments: [OnceLock<Mapping>; SEGMENTS - 1],
+    /// The further tables of slots, as far as this process has needed them.
+    tables: [OnceLock<Mapping>; FURTHER_TABLES],
     /// The slots that this process has mapped: to read, to write.
     slots: Mutex<Vec<[Option<SlotMapping>; 2]>>,
 }
@@ -220,6 +246,7 @@ pub(super) struct Record {
     pub(super) objects: u32,
     pub(super) ticket: u64,
     pub(super) slot: Option<Content>,
+    pub(super) form: Form,
     position_after: u64,
     bytes: u64,
 }
@@ -298,7 +325,13 @@ impl Ring {
     fn map(object: Object) -> io::Result<Self> {
         const { assert!(size_of::<Header>() as u64 <= HEADER) };
         let base = Mapping::new(&object, 0, (HEADER + SEGMENT) as usize)?;
-        Ok(Self { object, base, segments: Default::default(), slots: Mutex::default() })
+        Ok(Self {
+            object,
+            base,
+            segments: Default::default(),
+            tables: Default::default(),
+            slots: Mutex::default(),
+        })
     }
 
     pub(super) fn object(&self) -> Borrowed<'_> {
@@ -457,6 +490,7 @@ impl Ring {
         objects: u32,
         ticket: u64,
         slot: Option<(Content, u64)>,
+        form: Form,
     ) -> io::Result<()> {
         self.note_cpu(Which::Senders);
         let Side { progress, notes, .. } = &self.header().senders;
@@ -496,6 +530,7 @@ impl Ring {
             queued.state.store(QUEUED, Ordering::Release);
         }
         // Sequentially consistent, since the bell looks next who naps.
+        let kind = if form == Form::Bytes { kind | AS_BYTES } else { kind };
         let word = length | u64::from(kind) << 32 | u64::from(objects) << 40;
         match leading {
             None => mapping.at::<AtomicU64>(start).store(word, Ordering::SeqCst),
@@ -595,12 +630,13 @@ impl Ring {
                 return Ok(false);
             }
             let length = word & 0xFFFF_FFFF;
-            match (word >> 32) as u32 & 0xFF {
+            let kind = (word >> 32) as u32 & 0xFF;
+            match kind & !AS_BYTES {
                 WRAP if position != start => position = start,
                 JUMP if length != index as u64 && length < SEGMENTS as u64 => {
                     position = SEGMENT * ((1 << length) - 1);
                 }
-                kind @ (DATA | IN_SLOT) => {
+                DATA | IN_SLOT => {
                     let after = position + WORD + pad(length);
                     if after > end {
                         return Err(broken());
@@ -611,13 +647,14 @@ impl Ring {
                     record.objects = objects;
                     record.position_after = after;
                     record.slot = None;
+                    record.form = if kind & AS_BYTES == 0 { Form::Value } else { Form::Bytes };
                     record.bytes = WORD + pad(length);
                     if objects > 0 {
                         left = left.checked_sub(WORD as usize).ok_or_else(broken)?;
                         record.ticket = mapping.at::<AtomicU64>(offset).load(Ordering::Relaxed);
                         offset += WORD as usize;
                     }
-                    if kind == DATA {
+                    if kind & !AS_BYTES == DATA {
                         mapping.read(offset, left, into);
                     } else {
                         if left != 2 * WORD as usize {
@@ -685,43 +722,97 @@ impl Ring {
 
     // --- Slots ---
 
+    /// A table of slots: that of the header, or a further one.
+    fn table(&self, table: usize) -> io::Result<&[Slot]> {
+        let Some(further) = table.checked_sub(1) else { return Ok(&self.header().slots) };
+        let cell = self.tables.get(further).ok_or_else(broken)?;
+        // As many as there are before.
+        let count = KEPT_SLOTS << further;
+        let mapping = match cell.get() {
+            Some(mapping) => mapping,
+            None => {
+                let length = count * size_of::<Slot>();
+                let start = TABLES + length as u64;
+                // Slots lie behind, so whoever has made some has made the file as long.
+                if memory::length(&self.object)? < start + length as u64 {
+                    return Err(broken());
+                }
+                let mapping = Mapping::new(&self.object, start, length)?;
+                cell.get_or_init(|| mapping)
+            }
+        };
+        Ok(mapping.slice(0, count))
+    }
+
     fn slot(&self, index: u32) -> io::Result<&Slot> {
-        self.header().slots.get(index as usize).ok_or_else(broken)
+        let (table, within) = place_in_tables(index as usize);
+        self.table(table)?.get(within).ok_or_else(broken)
+    }
+
+    /// The first slots.
+    fn first_slots(&self, count: usize) -> io::Result<Slots<'_>> {
+        let mut slots = Slots([&[]; 1 + FURTHER_TABLES]);
+        for table in 0..=place_in_tables(count.saturating_sub(1)).0 {
+            slots.0[table] = self.table(table)?;
+        }
+        Ok(slots)
+    }
+
+    /// Says that nobody uses a slot any more.
+    fn set_free(&self, slot: &Slot) {
+        slot.state.store(FREE, Ordering::Release);
+        self.header().freed.fetch_add(1, Ordering::Release);
     }
 
     /// Takes a slot for this many bytes: it is this process's to fill. `None` while there is none. With the senders' lock held.
     pub(super) fn take_slot(&self, length: u64) -> io::Result<Option<u32>> {
         let made = &self.header().senders.notes.slots;
         let count = (made.load(Ordering::Relaxed) as usize).min(SLOTS);
-        let fits = |slot: &Slot| {
-            let capacity = slot.capacity.load(Ordering::Relaxed);
-            capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
-        };
-        let slots = &self.header().slots[..count];
-        let is_free = |slot: &Slot| slot.state.load(Ordering::Acquire) == FREE;
-        let find = || slots.iter().position(|slot| is_free(slot) && fits(slot));
+        let slots = self.first_slots(count)?;
+        let find = || self.find_slot(&slots, count, length);
         // Each time that they have become twice as many, those of the dead are taken back before there are more.
         let found = find().or_else(|| (count.is_power_of_two() && self.collect()).then(find).flatten());
         let index = match found {
             Some(index) => index,
-            None if count < SLOTS => {
-                self.make_slot(&self.header().slots[count], length)?;
-                made.store(count as u64 + 1, Ordering::Release);
-                count
-            }
-            // What is free is of other lengths: one of them is made anew.
-            None => match slots.iter().position(is_free) {
-                Some(index) => {
-                    self.make_slot(&slots[index], length)?;
-                    index
-                }
-                None => return Ok(None),
-            },
+            None if count < SLOTS => count,
+            None => return Ok(None),
         };
-        let slot = &self.header().slots[index];
+        let slot = self.slot(index as u32)?;
+        if found.is_none() || !slot.fits(length) {
+            self.make_slot(slot, length)?;
+        }
+        if found.is_none() {
+            made.store(count as u64 + 1, Ordering::Release);
+        }
         slot.owner.set(Owner::me());
         slot.state.store(FILLING, Ordering::Release);
         Ok(Some(index as u32))
+    }
+
+    /// A free slot out of so many: one of this length as long as more can be made that are kept, else one of any.
+    fn find_slot(&self, slots: &Slots<'_>, count: usize, length: u64) -> Option<usize> {
+        let is_free = |index: &usize| slots.get(*index).state.load(Ordering::Acquire) == FREE;
+        let fits = |index: &usize| slots.get(*index).fits(length);
+        let kept = 0..count.min(KEPT_SLOTS);
+        if count < KEPT_SLOTS {
+            return kept.clone().find(|index| is_free(index) && fits(index));
+        }
+        // While thousands wait, that none is free is known without a look at all of them.
+        let notes = &self.header().senders.notes;
+        let freed = self.header().freed.load(Ordering::Acquire).wrapping_add(1);
+        if notes.none_free.load(Ordering::Relaxed) == freed {
+            return None;
+        }
+        let found = kept.clone().find(|index| is_free(index) && fits(index)).or_else(|| {
+            let next = (notes.next_free.load(Ordering::Relaxed) as usize).clamp(KEPT_SLOTS, count);
+            kept.chain(next..count).chain(KEPT_SLOTS..next).find(is_free)
+        });
+        match found {
+            None => notes.none_free.store(freed, Ordering::Relaxed),
+            Some(index) if index >= KEPT_SLOTS => notes.next_free.store(index as u64 + 1, Ordering::Relaxed),
+            Some(_) => {}
+        }
+        found
     }
 
     /// Makes a slot that nobody uses one for this many bytes, at the end of the file. With the senders' lock held.
@@ -779,11 +870,13 @@ impl Ring {
 
     fn slot_mapping(&self, index: u32, to_write: bool, length: u64) -> io::Result<Arc<Mapping>> {
         let slot = self.slot(index)?;
+        let is_kept = (index as usize) < KEPT_SLOTS;
         let mut mapped = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if mapped.len() <= index as usize {
+        if is_kept && mapped.len() <= index as usize {
             mapped.resize_with(index as usize + 1, Default::default);
         }
-        let cell = &mut mapped[index as usize][usize::from(to_write)];
+        let nothing = &mut None;
+        let cell = mapped.get_mut(index as usize).map_or(nothing, |cells| &mut cells[usize::from(to_write)]);
         let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
         match cell {
             Some(mapped) if mapped.offset == offset && mapped.mapping.len() as u64 == capacity => {
@@ -802,7 +895,7 @@ impl Ring {
         // Kernels before 5.14 do it page by page, when they are touched.
         let _only_slower = mapping.populate(0, (length as usize).min(mapping.len()), purpose);
         let mapping = Arc::new(mapping);
-        if capacity <= LARGEST_KEPT_SLOT {
+        if is_kept && capacity <= LARGEST_KEPT_SLOT {
             *cell = Some(SlotMapping { offset, mapping: Arc::clone(&mapping) });
         }
         Ok(mapping)
@@ -811,13 +904,28 @@ impl Ring {
     /// What lies in a slot that this process has received. It is free again when that is dropped.
     pub(super) fn content(self: &Arc<Self>, content: Content) -> io::Result<bytes::Bytes> {
         let mut reading = Reading { ring: Arc::clone(self), index: content.slot, mapping: None, length: 0 };
-        let mapping = self.slot_mapping(content.slot, false, content.length)?;
+        let mapping = match self.slot_mapping(content.slot, false, content.length) {
+            // The system allows a process only so many mappings: what is beyond them is copied.
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                return Ok(self.copy_of(content)?.into());
+            }
+            mapping => mapping?,
+        };
         reading.length = usize::try_from(content.length).map_err(|_| broken())?;
         if reading.length > mapping.len() {
             return Err(broken());
         }
         reading.mapping = Some(mapping);
         Ok(bytes::Bytes::from_owner(reading))
+    }
+
+    fn copy_of(&self, content: Content) -> io::Result<Vec<u8>> {
+        let slot = self.slot(content.slot)?;
+        let (offset, capacity) = (slot.offset.load(Ordering::Relaxed), slot.capacity.load(Ordering::Relaxed));
+        if offset < SLABS || content.length > capacity {
+            return Err(broken());
+        }
+        memory::read_at(&self.object, usize::try_from(content.length).map_err(|_| broken())?, offset)
     }
 
     /// How long the first part of a slot's content is, which its head tells. With the receivers' lock held.
@@ -832,12 +940,12 @@ impl Ring {
     pub(super) fn free(&self, index: u32) {
         let Ok(slot) = self.slot(index) else { return };
         let capacity = slot.capacity.load(Ordering::Relaxed);
-        if capacity > LARGEST_KEPT_SLOT {
+        if capacity > LARGEST_KEPT_SLOT || index as usize >= KEPT_SLOTS {
             slot.filled.store(0, Ordering::Relaxed);
             let _memory_stays_in_use =
                 memory::release(&self.object, slot.offset.load(Ordering::Relaxed), capacity);
         }
-        slot.state.store(FREE, Ordering::Release);
+        self.set_free(slot);
         self.header().receivers.bell.ring();
     }
 
@@ -848,9 +956,10 @@ impl Ring {
         // long as another has that, what is held stays so.
         let receivers = self.try_lock(Which::Receivers).ok().flatten();
         let count = (self.header().senders.notes.slots.load(Ordering::Acquire) as usize).min(SLOTS);
+        let Ok(slots) = self.first_slots(count) else { return false };
         let mut known: Vec<(Owner, bool)> = Vec::new();
         let mut freed = false;
-        for slot in &self.header().slots[..count] {
+        for slot in (0..count).map(|index| slots.get(index)) {
             let state = slot.state.load(Ordering::Acquire);
             if state != FILLING && (state != HELD || receivers.is_none()) {
                 continue;
@@ -865,7 +974,36 @@ impl Ring {
             freed |=
                 dead && slot.state.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         }
+        if freed {
+            self.header().freed.fetch_add(1, Ordering::Release);
+        }
         freed
+    }
+}
+
+/// The tables of slots, as far as there are slots.
+struct Slots<'a>([&'a [Slot]; 1 + FURTHER_TABLES]);
+
+impl<'a> Slots<'a> {
+    fn get(&self, index: usize) -> &'a Slot {
+        let (table, within) = place_in_tables(index);
+        &self.0[table][within]
+    }
+}
+
+/// In which table a slot is, and where.
+fn place_in_tables(index: usize) -> (usize, usize) {
+    match (index / KEPT_SLOTS).checked_ilog2() {
+        None => (0, index),
+        Some(further) => (1 + further as usize, index - (KEPT_SLOTS << further)),
+    }
+}
+
+impl Slot {
+    /// Whether so many bytes go into it, and not too few.
+    fn fits(&self, length: u64) -> bool {
+        let capacity = self.capacity.load(Ordering::Relaxed);
+        capacity >= length && capacity / 4 <= length.max(SMALLEST_SLOT)
     }
 }
 
@@ -951,7 +1089,7 @@ impl Ring {
             progress.advance(notes, Ordering::Release);
         } else if let Some(index) = notes.next_slot.load(Ordering::Relaxed).checked_sub(1) {
             // It was to be sent, and was not.
-            self.slot(index as u32)?.state.store(FREE, Ordering::Release);
+            self.set_free(self.slot(index as u32)?);
             notes.next_slot.store(0, Ordering::Release);
         }
         Ok(())

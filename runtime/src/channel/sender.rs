@@ -1,17 +1,16 @@
 //! The sending end, as users see it.
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
 
 use super::ends::{End, Patience, send_value};
 use super::error::SendError;
 use super::future::SendFuture;
-use super::item;
+use super::handle::handle;
 use crate::sys::poller;
 
 /// The end of a channel that sends. See [the module](super).
@@ -22,11 +21,9 @@ pub struct Sender<T> {
     item: PhantomData<fn(T)>,
 }
 
-impl<T> Sender<T> {
-    pub(super) fn new(end: End) -> Self {
-        Self { end: Arc::new(end), item: PhantomData }
-    }
+handle!(Sender);
 
+impl<T> Sender<T> {
     /// How many messages wait to be received.
     #[doc(alias = "qsize")]
     #[must_use]
@@ -102,29 +99,5 @@ impl<T: Serialize> Sender<T> {
     fn send_with(&self, value: T, patience: Patience) -> Result<(), SendError<T>> {
         let sent = send_value(&self.end, &value, patience);
         sent.map_err(|reason| SendError::new(value, reason))
-    }
-}
-
-impl<T> Clone for Sender<T> {
-    fn clone(&self) -> Self {
-        Self { end: Arc::clone(&self.end), item: PhantomData }
-    }
-}
-
-impl<T> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
-
-impl<T> Serialize for Sender<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.end.serialize(serializer)
-    }
-}
-
-impl<'de, T> Deserialize<'de> for Sender<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        End::deserialize(deserializer, item::<T>()).map(Self::new)
     }
 }

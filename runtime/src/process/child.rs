@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::error::JoinError;
+use super::handle::ProcessHandle;
 use super::record::{Outcome, Record};
 use super::wait::{Sentinel, Waitable};
 use super::{children, tree, watcher};
@@ -166,8 +167,22 @@ impl<T> Child<T> {
     /// # Errors
     /// When the system refuses to signal or to wait.
     pub fn terminate_tree(&self, grace: Duration) -> Result<ExitStatus, JoinError> {
-        tree::terminate(&self.record, grace).map_err(|error| self.record.wait_error(error))?;
+        tree::terminate(&*self.record, grace).map_err(|error| self.record.wait_error(error))?;
         self.wait()
+    }
+
+    /// Makes a handle of the process that others can have: it can be cloned, travels to other processes, and knows all of the process but
+    /// its output.
+    ///
+    /// It holds two descriptors here and two wherever it arrives; while there are such handles of a child that runs, this process holds two more.
+    ///
+    /// # Errors
+    /// When the system lacks descriptors.
+    pub fn handle(&self) -> io::Result<ProcessHandle> {
+        let handle = self.record.handle()?;
+        // Others wait for this process to notice the end: it looks at once.
+        watcher::hurry(&self.record)?;
+        Ok(handle)
     }
 
     /// What becomes ready when the process ends, for [`wait`](crate::wait()) and, on Unix, for `poll` and `epoll`.

@@ -1,8 +1,10 @@
 //! This process and its parent, as the family sees them.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
+use super::handle::ProcessHandle;
 use crate::launch::identity::{self, Identity, ParentIdentity};
 use crate::sys::poller;
 use crate::sys::process::{self, Handle};
@@ -76,12 +78,27 @@ impl Parent {
     #[must_use]
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         let deadline = poller::deadline(Some(timeout));
-        // The handle is the parent's if the number still was when it had been opened.
-        let Ok(handle) = Handle::open(self.0.pid) else { return !self.is_alive() };
-        if !self.is_alive() {
-            return true;
+        match self.open() {
+            Ok(handle) => poller::wait(&[handle.sentinel()], deadline).is_ok_and(|ready| ready[0]),
+            Err(_) => !self.is_alive(),
         }
-        poller::wait(&[handle.sentinel()], deadline).is_ok_and(|ready| ready[0])
+    }
+
+    /// Makes a handle of the parent, which outlives it, can be waited for together with others, and can be sent to other processes.
+    ///
+    /// How it ended such a handle knows only where [the system keeps it](ProcessHandle#the-exit-status).
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) when the parent has ended; when the system lacks descriptors.
+    pub fn handle(&self) -> io::Result<ProcessHandle> {
+        // Whether it leads a group is not known here, and what is in none of its own is found by parentage.
+        Ok(ProcessHandle::new(self.0.name.clone(), false, self.open()?, None, None))
+    }
+
+    fn open(&self) -> io::Result<Handle> {
+        let handle = Handle::open(self.0.pid)?;
+        // The handle is the parent's if the number still was when it had been opened.
+        if self.is_alive() { Ok(handle) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }
 

@@ -4,6 +4,8 @@
 //! [`watcher`] share. The record is `Running` until somebody sees the process end, be it the thread that joins or the
 //! watcher; whoever is first reaps it, reads what it reported, and makes the record `Ended`. So no process stays a zombie,
 //! joined or not, and every wait looks at the process's death and at nothing else.
+//!
+//! Others than the parent have a [`ProcessHandle`], and the [`obituary`] tells them what only the parent is told.
 
 pub(crate) mod builder;
 pub(crate) mod child;
@@ -14,6 +16,8 @@ pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod function;
 pub(crate) mod future;
+pub(crate) mod handle;
+pub(crate) mod obituary;
 pub(crate) mod record;
 pub(crate) mod stdio;
 pub(crate) mod tree;
@@ -28,5 +32,6 @@ pub use current::{Current, Parent, cpu_count, current, parent};
 pub use error::JoinError;
 pub use function::{Function, spawn, target};
 pub use future::JoinFuture;
+pub use handle::{ProcessHandle, WaitFuture};
 pub use stdio::Stdio;
 pub use wait::{Sentinel, Waitable, wait};

@@ -7,6 +7,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::error::JoinError;
+use super::handle::ProcessHandle;
+use super::obituary::Author;
+use super::tree::Root;
 use crate::launch::error::boot_timeout;
 use crate::launch::identity::Identity;
 use crate::launch::order::Report;
@@ -67,6 +70,8 @@ struct Running {
     /// It came by the guard, or has until then.
     boot: Boot,
     wakers: Vec<Waker>,
+    /// Tells others how it ended, if there are any who want to know.
+    obituary: Option<Author>,
 }
 
 #[derive(Debug)]
@@ -104,7 +109,8 @@ impl Record {
         } else {
             Boot::Until(Instant::now() + boot_timeout())
         };
-        let running = Running { channel: Some(channel), said: early, boot, wakers: Vec::new() };
+        let running =
+            Running { channel: Some(channel), said: early, boot, wakers: Vec::new(), obituary: None };
         Self {
             pid: handle.pid(),
             identity,
@@ -135,20 +141,29 @@ impl Record {
         self.handle.signal(signal)
     }
 
+    /// Makes a handle for others.
+    pub(crate) fn handle(&self) -> io::Result<ProcessHandle> {
+        let (name, leads_group) = (self.identity.name.clone(), self.own_group || self.detached);
+        let handle = self.handle.duplicate()?;
+        let _no_fork_meanwhile = crate::sys::fork::enter();
+        let (obituary, status) = match &mut *self.state() {
+            State::Ended { status, .. } => (None, Some(*status)),
+            // A copy of the process that started it will never know.
+            State::Running(Running { channel: None, .. }) => (None, None),
+            State::Running(running) => {
+                let author = match running.obituary.take() {
+                    Some(author) => author,
+                    None => Author::new()?,
+                };
+                (Some(running.obituary.insert(author).reader()?), None)
+            }
+        };
+        Ok(ProcessHandle::new(name, leads_group, handle, obituary, status))
+    }
+
     /// Whether this process started the child, and is no copy of the one that did.
     pub(crate) fn is_ours(&self) -> bool {
         self.owner == std::process::id()
-    }
-
-    /// Whether the process leads, or led, a process group of its own number.
-    pub(crate) fn leads_group(&self) -> bool {
-        self.own_group || self.detached
-    }
-
-    /// Whether the process has been reaped, so that its number may be another's.
-    pub(crate) fn is_reaped(&self) -> bool {
-        let _no_fork_meanwhile = crate::sys::fork::enter();
-        matches!(*self.state(), State::Ended { .. })
     }
 
     /// The status, once the process has ended: then it is reaped, and its record complete.
@@ -164,6 +179,10 @@ impl Record {
             let Some(status) = self.handle.try_reap()? else { return Ok(None) };
             let outcome = running.conclude(status, self.signalled.load(Ordering::Relaxed));
             wakers.append(&mut running.wakers);
+            if let Some(author) = running.obituary.take() {
+                // There is room for one word; who cannot be told sees the end of the pair.
+                let _told_or_not = author.tell(status);
+            }
             *state = State::Ended { status, outcome: Some(outcome) };
             DEATHS.fetch_add(1, Ordering::Relaxed);
             status
@@ -246,6 +265,7 @@ impl Record {
         if let Ok(mut state) = self.state.try_lock() {
             if let State::Running(running) = &mut *state {
                 running.channel = None;
+                running.obituary = None;
             }
         }
     }
@@ -262,6 +282,29 @@ impl Record {
     /// The error that says that the system refused to wait.
     pub(crate) fn wait_error(&self, source: io::Error) -> JoinError {
         JoinError::Wait { name: self.identity.name.clone(), pid: self.pid, source }
+    }
+}
+
+impl Root for Record {
+    fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    fn leads_group(&self) -> bool {
+        self.own_group || self.detached
+    }
+
+    fn is_reaped(&self) -> bool {
+        let _no_fork_meanwhile = crate::sys::fork::enter();
+        matches!(*self.state(), State::Ended { .. })
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.signal(signal)
+    }
+
+    fn sentinel(&self) -> poller::Sentinel<'_> {
+        self.sentinel()
     }
 }
 

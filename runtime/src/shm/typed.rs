@@ -3,8 +3,7 @@
 //! They lie at its beginning, so at that of a page; at its end is what they are: a mark, a number for the type, the size and
 //! the alignment of one, and how many. A handle that arrives looks there before it shows any of them.
 
-use std::any::{TypeId, type_name};
-use std::hash::{Hash, Hasher};
+use std::any::type_name;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::block::{Block, Taking, invalid};
 use crate::Shareable;
 use crate::sys::Object;
 use crate::sys::seal::{self, Seal};
+use crate::wire::fingerprint;
 
 /// What says what a block holds.
 type Label = [u64; 5];
@@ -101,24 +101,6 @@ fn place_of_label<T>(count: usize) -> Option<usize> {
 }
 
 fn label<T: Shareable>(count: usize) -> Label {
-    let mut hash = Fnv(0xCBF2_9CE4_8422_2325);
-    // The id tells types of one name apart, the name those of one id in two builds.
-    TypeId::of::<T>().hash(&mut hash);
-    type_name::<T>().hash(&mut hash);
-    [MARK, hash.finish(), size_of::<T>() as u64, align_of::<T>() as u64, count as u64]
-}
-
-/// FNV-1a, which is the same in every process.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    let fingerprint = fingerprint::of_memory::<T>("values");
+    [MARK, fingerprint, size_of::<T>() as u64, align_of::<T>() as u64, count as u64]
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::command::CompletedProcess;
 use super::communicate::Exchange;
 use super::error::SubprocessError;
-use crate::process::{Child, JoinError, Sentinel, Waitable};
+use crate::process::{Child, JoinError, ProcessHandle, Sentinel, Waitable};
 use crate::sys::ExitStatus;
 
 /// The handle of a program that was started: what [`Child`] is for a process class.
@@ -176,6 +176,14 @@ impl Popen {
     /// When the system refuses.
     pub fn terminate_tree(&self, grace: Duration) -> Result<ExitStatus, JoinError> {
         self.child.terminate_tree(grace)
+    }
+
+    /// Makes a handle of the program that can be sent to other processes; see [`Child::handle`].
+    ///
+    /// # Errors
+    /// When the system lacks descriptors.
+    pub fn handle(&self) -> io::Result<ProcessHandle> {
+        self.child.handle()
     }
 
     /// What becomes ready when the program ends.

@@ -304,7 +304,7 @@ impl Barrier {
         deadline: Option<Instant>,
         action: Option<impl FnOnce()>,
     ) -> Result<BarrierWaitResult, BarrierError> {
-        let (me, Place { monitor, roster }) = (roster::me(), &**self.page);
+        let (me, Place { monitor, roster }) = (Owner::me(), &**self.page);
         let arrived = monitor.wait_until(deadline, |meeting, turn| {
             let round = meeting.round;
             if turn.look && round_is_dead(meeting, roster, me) {

@@ -17,7 +17,7 @@ use serde::{Deserializer, Serializer, de};
 
 use crate::sys::memory::{self, Mapping};
 use crate::sys::{Object, Shareable, borrow, own};
-use crate::wire::attachment;
+use crate::wire::{attachment, fingerprint};
 
 const MARK: u64 = u64::from_le_bytes(*b"offsync1");
 const HEADER: usize = 64;
@@ -50,7 +50,7 @@ impl<L: Layout> Page<L> {
         memory::reserve(&object, 0, length)?;
         let page = Self::map(object)?;
         initialise(&page)?;
-        page.word(8).store(fingerprint::<L>(kind), Ordering::Relaxed);
+        page.word(8).store(fingerprint::of_memory::<L>(kind), Ordering::Relaxed);
         page.word(16).store(size_of::<L>() as u64, Ordering::Relaxed);
         page.word(0).store(MARK, Ordering::Release);
         Ok(Arc::new(page))
@@ -70,7 +70,9 @@ impl<L: Layout> Page<L> {
             return refuse("it is nothing of this module");
         }
         let size = page.word(16).load(Ordering::Relaxed);
-        if page.word(8).load(Ordering::Relaxed) != fingerprint::<L>(kind) || size != size_of::<L>() as u64 {
+        if page.word(8).load(Ordering::Relaxed) != fingerprint::of_memory::<L>(kind)
+            || size != size_of::<L>() as u64
+        {
             return refuse("it is another object, or one of another type");
         }
         Ok(Arc::new(page))
@@ -146,18 +148,6 @@ impl<L: Layout> Drop for Page<L> {
 /// The process of a holder's name.
 pub(crate) fn process_of(holder: u64) -> Option<u32> {
     Some((holder >> 32) as u32).filter(|pid| *pid != 0)
-}
-
-/// A hash (FNV-1a) of what lies in a page: who shares it must mean the same.
-fn fingerprint<L>(kind: &str) -> u64 {
-    let numbers = [size_of::<L>() as u64, align_of::<L>() as u64].map(u64::to_le_bytes);
-    let version = env!("CARGO_PKG_VERSION");
-    let parts = [kind.as_bytes(), std::any::type_name::<L>().as_bytes(), version.as_bytes()];
-    parts
-        .into_iter()
-        .flatten()
-        .chain(numbers.as_flattened())
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Gives a handle of a page what all handles have: clones, names of its kind, and ways to travel.

@@ -4,9 +4,6 @@
 //! undone for one that is killed between taking a place and declaring its share. Places are taken and looked at with the object's
 //! [monitor](super::monitor) held.
 
-use std::cell::Cell;
-
-use crate::sys::own;
 use crate::sys::owner::{Owner, OwnerCell};
 
 /// How many processes can have a share at a time and be missed when they die. More can have one.
@@ -17,17 +14,6 @@ pub(crate) type Roster = [OwnerCell; PLACES];
 
 /// What they have.
 pub(crate) type Shares = [u32; PLACES];
-
-/// This process, without a system call each time.
-pub(crate) fn me() -> Owner {
-    thread_local! {
-        static ME: Cell<Option<Owner>> = const { Cell::new(None) };
-    }
-    // In a copy of the process it is another.
-    let me = ME.get().filter(|me| me.pid == own::pid()).unwrap_or_else(Owner::me);
-    ME.set(Some(me));
-    me
-}
 
 /// The place of a process, a new one if it has none and there is one.
 pub(crate) fn place(roster: &Roster, shares: &Shares, process: Owner) -> Option<usize> {

@@ -9,6 +9,7 @@ use super::future::Proxy;
 use super::monitor::{Monitor, Step};
 use super::page::{Layout, Page, handle};
 use super::roster::{self, PLACES, Roster, Shares};
+use crate::sys::owner::Owner;
 use crate::sys::shareable::shared_words;
 use crate::sys::{own, poller};
 
@@ -225,7 +226,7 @@ impl Semaphore {
     }
 
     fn take(&self, deadline: Option<Instant>) -> io::Result<Option<Permit>> {
-        let (me, roster) = (roster::me(), &self.page.roster);
+        let (me, roster) = (Owner::me(), &self.page.roster);
         let taken = self.page.monitor.wait_until(deadline, |permits, turn| {
             let mut others_can_go_on = false;
             if turn.look || turn.timed_out {

@@ -26,7 +26,8 @@ pub enum ExitStatus {
         core_dumped: bool,
     },
     /// It ended, but somebody else took the status: a `waitpid(-1)` elsewhere in the program, or an ignored
-    /// `SIGCHLD` on a kernel that does not keep it.
+    /// `SIGCHLD` on a kernel that does not keep it. Also when a parent ended before it told others
+    /// ([`ProcessHandle`](crate::ProcessHandle#the-exit-status)).
     Lost,
 }
 

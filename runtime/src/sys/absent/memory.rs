@@ -49,6 +49,11 @@ pub(crate) fn write_at(_object: &Object, _bytes: &[u8], _offset: u64) -> io::Res
     Err(unsupported())
 }
 
+/// Reads from it.
+pub(crate) fn read_at(_object: &Object, _length: usize, _offset: u64) -> io::Result<Vec<u8>> {
+    Err(unsupported())
+}
+
 /// What pages are populated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Populate {

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::own;
 use crate::sys::shareable::shared_layout;
 
 shared_layout! {
@@ -22,7 +23,7 @@ pub(crate) struct Owner {
 impl Owner {
     /// This process.
     pub(crate) fn me() -> Self {
-        Self { pid: std::process::id() }
+        Self { pid: own::pid() }
     }
 
     /// Whether it surely runs no more.

@@ -79,6 +79,15 @@ pub(crate) fn write_at(object: &Object, bytes: &[u8], offset: u64) -> io::Result
     without_file_size_signal(|| file.write_all_at(bytes, offset))
 }
 
+/// Reads from a memory file by its descriptor.
+pub(crate) fn read_at(object: &Object, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(length, 0);
+    std::fs::File::from(object.try_clone()?).read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
 /// What pages are populated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Populate {

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::sys::own;
 use crate::sys::shareable::shared_layout;
 
 shared_layout! {
@@ -41,7 +42,7 @@ impl Owner {
     pub(crate) fn me() -> Self {
         static PID: AtomicU32 = AtomicU32::new(0);
         static STARTED: AtomicU64 = AtomicU64::new(0);
-        let pid = std::process::id();
+        let pid = own::pid();
         if PID.load(Ordering::Acquire) != pid {
             STARTED.store(started(pid).unwrap_or(0), Ordering::Relaxed);
             PID.store(pid, Ordering::Release);

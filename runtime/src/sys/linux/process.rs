@@ -54,6 +54,31 @@ impl Handle {
         Ok(Self { pid, pidfd: above_standard(pidfd)? })
     }
 
+    /// Takes a handle that travelled, of a process that has, or had, this number.
+    pub(crate) fn from_object(object: OwnedFd, pid: u32) -> io::Result<Self> {
+        let handle = Self { pid: pid as i32, pidfd: above_standard(object)? };
+        handle.number()?; // it is a pidfd
+        Ok(handle)
+    }
+
+    /// The handle, as what can travel.
+    pub(crate) fn object(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Whether the process has ended and been reaped, so that its number may be another's.
+    pub(crate) fn is_reaped(&self) -> bool {
+        self.number().is_ok_and(|number| number < 0)
+    }
+
+    /// The number of the process; -1 once it has been reaped, 0 for one in another PID namespace (`pidfd_open(2)`, of fdinfo).
+    fn number(&self) -> io::Result<i32> {
+        let other = || io::Error::new(io::ErrorKind::InvalidData, "what arrived is no handle of a process");
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd()))?;
+        let number = info.lines().find_map(|line| line.strip_prefix("Pid:"));
+        number.and_then(|number| number.trim().parse().ok()).ok_or_else(other)
+    }
+
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid as u32
@@ -105,7 +130,9 @@ impl Handle {
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                Some(libc::ECHILD) => return Ok(self.has_ended().then(|| self.status_after_loss())),
+                Some(libc::ECHILD) => {
+                    return Ok(self.has_ended().then(|| self.kept_status().unwrap_or(ExitStatus::Lost)));
+                }
                 _ => return Err(error),
             }
         }
@@ -143,9 +170,9 @@ impl Handle {
         super::poller::poll_one(self.pidfd.as_fd(), Some(std::time::Duration::ZERO)).unwrap_or(false)
     }
 
-    /// The status of a process that somebody else reaped: kernels from 6.15 keep it for holders of a pidfd
+    /// The status of a process that somebody has reaped: kernels from 6.15 keep it for holders of a pidfd
     /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`).
-    fn status_after_loss(&self) -> ExitStatus {
+    pub(crate) fn kept_status(&self) -> Option<ExitStatus> {
         const PIDFD_INFO_EXIT: u64 = 1 << 3;
         /// `struct pidfd_info`, `linux/pidfd.h`, its first published size.
         #[repr(C)]
@@ -163,14 +190,14 @@ impl Handle {
         // SAFETY: the request's size matches the structure, which is valid for reading and writing.
         let result = unsafe { libc::ioctl(self.pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
         if result != 0 || info.mask & PIDFD_INFO_EXIT == 0 {
-            return ExitStatus::Lost;
+            return None;
         }
-        if libc::WIFEXITED(info.exit_code) {
+        Some(if libc::WIFEXITED(info.exit_code) {
             ExitStatus::Exited(libc::WEXITSTATUS(info.exit_code))
         } else {
             let core_dumped = libc::WCOREDUMP(info.exit_code);
             ExitStatus::Signaled { signal: libc::WTERMSIG(info.exit_code), core_dumped }
-        }
+        })
     }
 }
 
@@ -213,4 +240,19 @@ pub(crate) fn end_by_number(pid: u32) {
     let pid = nix::unistd::Pid::from_raw(pid as i32);
     let _ended_already = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
     let _reaped_already = nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::__WALL));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_handle_of_a_process_is_refused() {
+        let file = std::fs::File::open("/proc/self/stat").unwrap();
+        let refused = Handle::from_object(file.into(), 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        let me = Handle::open(std::process::id()).unwrap();
+        let again = Handle::from_object(me.pidfd.try_clone().unwrap(), me.pid()).unwrap();
+        assert!(!again.is_reaped() && !again.has_ended() && again.kept_status().is_none());
+    }
 }

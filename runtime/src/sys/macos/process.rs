@@ -1,10 +1,12 @@
 //! A handle of a child: to be a kqueue of its own with `EVFILT_PROC` and `NOTE_EXIT` for the process, which is its
 //! sentinel (a kqueue can itself be waited for). A number cannot change hands before we reap it, so a signal is sent
-//! under the lock that reaping takes, and only before.
+//! under the lock that reaping takes, and only before. A kqueue cannot be sent: what travels is to be a handle that the
+//! other side asks to be told through.
 
 use std::io;
 
 use super::poller::Sentinel;
+use super::{Borrowed, Object};
 use crate::sys::ExitStatus;
 use crate::sys::unsupported::unsupported;
 
@@ -24,6 +26,26 @@ impl Handle {
     /// Opens a handle of a process by number.
     pub(crate) fn open(_pid: u32) -> io::Result<Self> {
         Err(unsupported())
+    }
+
+    /// Takes a handle that travelled, of a process that has, or had, this number.
+    pub(crate) fn from_object(_object: Object, _pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// The handle, as what can travel.
+    pub(crate) fn object(&self) -> Borrowed<'_> {
+        match *self {}
+    }
+
+    /// Whether the process has ended and been reaped, so that its number may be another's.
+    pub(crate) fn is_reaped(&self) -> bool {
+        match *self {}
+    }
+
+    /// The status of a process that somebody has reaped, if the system keeps it.
+    pub(crate) fn kept_status(&self) -> Option<ExitStatus> {
+        match *self {}
     }
 
     /// The process id.

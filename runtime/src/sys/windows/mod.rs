@@ -3,19 +3,17 @@
 pub(crate) mod ambient;
 pub(crate) mod available;
 pub(crate) mod blob;
-pub(crate) mod channel;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod lifeline;
-pub(crate) mod local;
 pub(crate) mod own;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod runtime;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{cpu, futex, memory, owner, rendezvous, robust, seal, zygote};
+pub(crate) use super::absent::{channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, zygote};
 pub(crate) use super::ticks as clock;
 
 /// An owned kernel object that can travel to another process.

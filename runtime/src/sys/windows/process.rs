@@ -4,6 +4,7 @@
 use std::io;
 
 use super::poller::Sentinel;
+use super::{Borrowed, Object};
 use crate::sys::ExitStatus;
 use crate::sys::unsupported::unsupported;
 
@@ -23,6 +24,26 @@ impl Handle {
     /// Opens a handle of a process by number.
     pub(crate) fn open(_pid: u32) -> io::Result<Self> {
         Err(unsupported())
+    }
+
+    /// Takes a handle that travelled, of a process that has, or had, this number.
+    pub(crate) fn from_object(_object: Object, _pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// The handle, as what can travel.
+    pub(crate) fn object(&self) -> Borrowed<'_> {
+        match *self {}
+    }
+
+    /// Whether the process has ended and been reaped, so that its number may be another's.
+    pub(crate) fn is_reaped(&self) -> bool {
+        match *self {}
+    }
+
+    /// The status of a process that somebody has reaped, if the system keeps it.
+    pub(crate) fn kept_status(&self) -> Option<ExitStatus> {
+        match *self {}
     }
 
     /// The process id.

@@ -1,17 +1,22 @@
-//! Addresses by which processes of one machine find each other: to be named pipes of messages, with the security
-//! descriptor of the user; the peer is told by `GetNamedPipeClientProcessId` and its token.
+//! Addresses by which processes of one machine find each other.
+//!
+//! On macOS: to be sockets with a path, or in a directory of the user for names, with a length before each message; the peer
+//! is told by `getpeereid` and `LOCAL_PEERPID`.
+//!
+//! On Windows: to be named pipes of messages, with the security descriptor of the user; the peer is told by
+//! `GetNamedPipeClientProcessId` and its token.
 
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use super::channel::Channel;
-use super::poller::Sentinel;
-use super::{Borrowed, Object};
+use crate::sys::platform::poller::Sentinel;
+use crate::sys::platform::{Borrowed, Object};
 use crate::sys::unsupported::unsupported;
 
-/// The longest name or path, in bytes.
-pub(crate) const MAX_LENGTH: usize = 247;
+/// The longest name or path, in bytes: of a socket's address, of a pipe's name.
+pub(crate) const MAX_LENGTH: usize = if cfg!(unix) { 103 } else { 247 };
 
 /// Where to listen or connect.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +36,15 @@ pub(crate) struct Credentials {
 }
 
 /// The user of this process.
+#[cfg(unix)]
 pub(crate) fn user() -> u32 {
-    0 // users have no numbers; nobody can be asked for one
+    nix::unistd::geteuid().as_raw()
+}
+
+/// The user of this process: none here has a number, and nobody can be asked for one.
+#[cfg(windows)]
+pub(crate) fn user() -> u32 {
+    0
 }
 
 /// A socket that listens.
