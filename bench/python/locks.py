@@ -6,6 +6,7 @@ Requests and answers are those of `src/locks/protocol.rs`.
 """
 
 import multiprocessing
+import os
 import sys
 import time
 
@@ -48,8 +49,9 @@ def increments(value):
     return some
 
 
-def fill(some, begin, end):
-    """Does the work as often as possible within a time: how often."""
+def fill(some, begin, end, cpu):
+    """Does the work on a CPU as often as possible within a time: how often."""
+    os.sched_setaffinity(0, {cpu})
     now = time.monotonic_ns
     while now() < begin:
         pass
@@ -60,12 +62,13 @@ def fill(some, begin, end):
     return count
 
 
-def other(told, some, begin, end):
-    told.send(fill(some, begin, end))
+def other(told, some, *window):
+    told.send(fill(some, *window))
 
 
 def main():
     kind = sys.argv[1]
+    cpus = sorted(os.sched_getaffinity(0))
     value = context.Value("Q", 0)
     some = {
         "lock": lambda: pairs(context.Lock()),
@@ -77,7 +80,7 @@ def main():
     def alone(work, millis):
         assert (work == "Increment") == (kind == "value"), f"{kind} does no {work}"
         begin = time.monotonic_ns()
-        count = fill(some, begin, begin + millis * 1_000_000)
+        count = fill(some, begin, begin + millis * 1_000_000, cpus[0])
         return {"count": count, "ns": millis * 1_000_000}
 
     def both(work, millis):
@@ -86,9 +89,9 @@ def main():
         begin = time.monotonic_ns() + AHEAD
         window = begin, begin + millis * 1_000_000
         hears, tells = context.Pipe(False)
-        process = context.Process(target=other, args=(tells, some, *window))
+        process = context.Process(target=other, args=(tells, some, *window, cpus[-1]))
         process.start()
-        count = fill(some, *window) + hears.recv()
+        count = fill(some, *window, cpus[0]) + hears.recv()
         process.join()
         if kind == "value":
             assert value.value - before == count, f"of {count} increments {value.value - before} were counted"

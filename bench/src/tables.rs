@@ -36,12 +36,3 @@ pub(crate) fn failures(failures: &[String]) -> Option<String> {
     }
     Some(format!("## What failed\n\n{}\n", list(failures)))
 }
-
-/// Says which contestants this program was built without, if any.
-pub(crate) fn not_built(labels: impl Iterator<Item = &'static str>) -> String {
-    let labels = labels.collect::<Vec<_>>().join("; ");
-    if labels.is_empty() {
-        return labels;
-    }
-    format!("\n\nNot built (see the features in `bench/Cargo.toml`), and so not measured: {labels}.")
-}

@@ -46,9 +46,11 @@ pub(crate) enum Kind {
     IpcChannel {
         typed: bool,
     },
-    /// iceoryx2, publish-subscribe; the subscriber polls, or sleeps until an event.
+    /// iceoryx2, publish-subscribe; the subscriber polls, or sleeps until an event. It reads a message where it lies, or copies
+    /// it into a buffer of its own.
     Iceoryx {
         polls: bool,
+        copies: bool,
     },
     /// Python's `multiprocessing`, with the transport of this name.
     Python(&'static str),
@@ -110,11 +112,8 @@ impl Placement {
     }
 }
 
-/// Whether this program has been built with `channel`, and with `pipe`.
-const BUILT: (bool, bool) = (cfg!(feature = "offspring-channels"), cfg!(feature = "offspring-pipe"));
-
 /// All contestants, in the order in which they take turns.
-pub(crate) const ALL: [Contestant; 15] = [
+pub(crate) const ALL: [Contestant; 16] = [
     Contestant { least: 1 << 10, ..plain("memcpy", "memcpy within a process", Kind::Memcpy) },
     Contestant { many: true, ..plain("crossbeam", "crossbeam-channel, between threads", Kind::Crossbeam) },
     plain("ring-spin", "hand-written ring, spins 50 µs", Kind::Ring { spins: true }),
@@ -132,8 +131,12 @@ pub(crate) const ALL: [Contestant; 15] = [
     },
     plain("ipc-channel", "ipc-channel, typed", Kind::IpcChannel { typed: true }),
     plain("ipc-channel-bytes", "ipc-channel, bytes", Kind::IpcChannel { typed: false }),
-    Contestant { polls: true, ..plain("iceoryx2-poll", "iceoryx2, polling", Kind::Iceoryx { polls: true }) },
-    plain("iceoryx2-event", "iceoryx2, events", Kind::Iceoryx { polls: false }),
+    Contestant {
+        polls: true,
+        ..plain("iceoryx2-poll", "iceoryx2, polling", Kind::Iceoryx { polls: true, copies: false })
+    },
+    plain("iceoryx2-event", "iceoryx2, events", Kind::Iceoryx { polls: false, copies: false }),
+    plain("iceoryx2-copy", "iceoryx2, events, copied out", Kind::Iceoryx { polls: false, copies: true }),
     plain("python-pipe", "Python, Pipe (bytes)", Kind::Python("pipe")),
     Contestant { many: true, ..plain("python-queue", "Python, Queue", Kind::Python("queue")) },
 ];
@@ -151,14 +154,5 @@ impl Contestant {
     /// Whether this is the library that all this is about.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self.kind, Kind::Offspring(_))
-    }
-
-    /// Whether this program has been built with it.
-    pub(crate) fn is_built(&self) -> bool {
-        match self.kind {
-            Kind::Offspring(Offspring::Channel) => BUILT.0,
-            Kind::Offspring(Offspring::Pipe) => BUILT.1,
-            _ => true,
-        }
     }
 }

@@ -24,10 +24,9 @@ fn head(results: &Results) -> String {
         "# Channels\n\n\
          From one process to another. Each figure is the median over {} rounds; the contestants take turns within each \
          round. Ratios count; absolute values are this machine's. `bench/README.md` says how to read this.\n\n\
-         {}{}\n\n![bars](channels.svg)\n",
+         {}\n\n![bars](channels.svg)\n",
         results.rounds,
         list(&results.facts.lines()),
-        tables::not_built(ALL.iter().filter(|who| !who.is_built()).map(|who| who.label)),
     )
 }
 
@@ -175,8 +174,7 @@ fn placements(results: &Results) -> Option<String> {
     section(
         "Round trips by placement (µs)",
         "The median, and the lowest and the highest of the rounds' medians. On two CPUs, each process is confined to one \
-         of its own: whoever sleeps is woken across CPUs, and whoever goes by the CPUs that it may use sleeps. Placed \
-         freely, the kernel may put both on one CPU, and then the range is wide.",
+         of its own: whoever sleeps is woken across CPUs. Placed freely, the kernel may put both on one CPU, and then the range is wide.",
         &[
             "",
             "8 B, freely",

@@ -29,7 +29,7 @@ pub(crate) fn best_ring(results: &Results, placement: Placement) -> Option<f64> 
 pub(crate) fn targets(results: &Results) -> Vec<Target> {
     let round_trip = |id, placement, size| results.round_trip(id, placement, size);
     let mut targets = Vec::new();
-    for placement in Placement::MAIN {
+    for placement in Placement::ALL {
         let (ours, ring) = (round_trip(OURS, placement, 8), best_ring(results, placement));
         targets.push(Target::new(
             &format!("8 B round trip at most 1.5× of the best hand-written ring, {}", placement.label()),
@@ -38,11 +38,8 @@ pub(crate) fn targets(results: &Results) -> Vec<Target> {
             |ratio| format!("{}×: {}", number(ratio), both(ours, ring, duration)),
         ));
     }
-    // Whoever is confined to one CPU has no reason to spin: across cores, ours is placed freely.
-    for (placement, ours_in, times, place) in
-        [(Pinned, Pinned, 1.8, "on one core"), (Apart, Free, 20.0, "across cores")]
-    {
-        let (ours, peer) = (round_trip(OURS, ours_in, 8), round_trip("ipc-channel", placement, 8));
+    for (placement, times, place) in [(Pinned, 1.8, "on one core"), (Apart, 20.0, "across cores")] {
+        let (ours, peer) = (round_trip(OURS, placement, 8), round_trip("ipc-channel", placement, 8));
         targets.push(Target::new(
             &format!("8 B round trip at least {times}× faster than ipc-channel {place}"),
             quotient(peer, ours),
@@ -81,35 +78,39 @@ pub(crate) fn targets(results: &Results) -> Vec<Target> {
 fn large(results: &Results) -> Vec<Target> {
     let round_trip = |id| results.round_trip(id, Free, MIB);
     let (ours, slots) = (round_trip(OURS), round_trip("slots"));
-    let bytes = results.round_trip("ipc-channel-bytes", Apart, MIB); // as above: it does not spin
-    let iceoryx = best(["iceoryx2-poll", "iceoryx2-event"].map(round_trip));
+    let across = |id| results.round_trip(id, Apart, MIB);
+    let (ours_across, bytes) = (across(OURS), across("ipc-channel-bytes"));
     let flow = |id| results.one_way(id, Free, BIG).map(|ns| gib_per_second(BIG, ns));
     let (flow_ours, flow_memcpy) = (flow(OURS), flow("memcpy"));
-    vec![
+    let mut targets = vec![
         Target::new("1 MiB `Bytes` round trip at most 300 µs", ours, AtMost(300e3), |_| {
             format!("{} (reused buffers by hand)", both(ours, slots, duration))
         }),
         Target::new(
             "1 MiB round trip 3× faster than ipc-channel's bytes, across cores",
-            quotient(bytes, ours),
+            quotient(bytes, ours_across),
             AtLeast(3.0),
-            |ratio| format!("{}×: {}", number(ratio), both(ours, bytes, duration)),
+            |ratio| format!("{}×: {}", number(ratio), both(ours_across, bytes, duration)),
         ),
+    ];
+    // Both copy a message in, and read it where it lies.
+    targets.extend([Apart, Pinned].map(|placement| {
+        let there = |id| results.round_trip(id, placement, MIB);
+        let (ours, peer) = (there(OURS), best(["iceoryx2-poll", "iceoryx2-event"].map(there)));
         Target::new(
-            "1 MiB round trip at par with iceoryx2 (at most 1.1×)",
-            quotient(ours, iceoryx),
+            &format!("1 MiB round trip at par with iceoryx2 (at most 1.1×), {}", placement.label()),
+            quotient(ours, peer),
             AtMost(1.1),
-            |ratio| format!("{}×: {}", number(ratio), both(ours, iceoryx, duration)),
-        ),
-        Target::new(
-            "64 MiB one way at 80 % of memcpy's rate",
-            quotient(flow_ours, flow_memcpy),
-            AtLeast(0.8),
-            |ratio| {
-                format!("{} %: {}, in GiB/s", number(ratio * 100.0), both(flow_ours, flow_memcpy, number))
-            },
-        ),
-    ]
+            |ratio| format!("{}×: {}", number(ratio), both(ours, peer, duration)),
+        )
+    }));
+    targets.push(Target::new(
+        "64 MiB one way at 80 % of memcpy's rate",
+        quotient(flow_ours, flow_memcpy),
+        AtLeast(0.8),
+        |ratio| format!("{} %: {}, in GiB/s", number(ratio * 100.0), both(flow_ours, flow_memcpy, number)),
+    ));
+    targets
 }
 
 /// How many GiB/s messages of a size are, by the time of one.

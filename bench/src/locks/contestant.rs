@@ -74,11 +74,6 @@ impl Contestant {
         self.kind == Kind::Offspring
     }
 
-    /// Whether this program has been built with it.
-    pub(crate) fn is_built(&self) -> bool {
-        cfg!(feature = "offspring-locks") || !self.is_ours()
-    }
-
     /// Whether it is measured with this.
     pub(crate) fn does(&self, work: Work) -> bool {
         match work {

@@ -24,10 +24,9 @@ fn head(results: &Results) -> String {
         "# Locks\n\n\
          Each figure is the median over {} rounds; the contestants take turns within each round. Ratios count; absolute \
          values are this machine's. `bench/README.md` says how to read this.\n\n\
-         {}{}\n\n![bars](locks.svg)\n",
+         {}\n\n![bars](locks.svg)\n",
         results.rounds,
         list(&results.facts.lines()),
-        tables::not_built(ALL.iter().filter(|who| !who.is_built()).map(|who| who.label)),
     )
 }
 
@@ -56,7 +55,7 @@ fn pairs(results: &Results) -> Option<String> {
     });
     section(
         "Lock + unlock (ns)",
-        "By one process alone; then by two that both want the lock all the time, wherever the kernel puts them: the time in \
+        "By one process alone; then by two that both want the lock all the time, each on a CPU of its own: the time in \
          which the two together do it once.",
         &["", "uncontended", "÷ robust", "two processes", "÷ robust", "rounds"],
         &rows.collect::<Vec<_>>(),

@@ -127,10 +127,7 @@ macro_rules! buffers {
     )*};
 }
 
-buffers! { Vec<u8> std::sync::Arc<[u8]> }
-
-#[cfg(feature = "offspring-channels")]
-buffers! { offspring::Bytes }
+buffers! { Vec<u8> std::sync::Arc<[u8]> offspring::Bytes }
 
 /// The items that an end sends, made once each.
 #[derive(Debug)]

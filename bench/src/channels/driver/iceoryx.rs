@@ -22,6 +22,8 @@ use crate::forked::Forked;
 #[derive(Debug)]
 pub(crate) struct Iceoryx {
     pub(crate) polls: bool,
+    /// Whether they copy what they receive.
+    pub(crate) copies: bool,
     /// Whether each process has a CPU to itself.
     pub(crate) alone: bool,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Ports {
     /// Whether the other process can run while this one polls.
     alone: bool,
     outbox: Vec<u8>,
+    /// What is received goes there, where it is copied.
+    inbox: Option<Vec<u8>>,
     _node: Node<ipc::Service>,
 }
 
@@ -88,6 +92,7 @@ impl Ports {
             bell,
             alone: services.alone,
             outbox: end::message(0, size),
+            inbox: services.copies.then(|| vec![0; size]),
             _node: node,
         })
     }
@@ -107,7 +112,10 @@ impl End for Ports {
     fn receive(&mut self, _length: usize) -> Result<u64> {
         loop {
             if let Some(sample) = self.subscriber.receive()? {
-                return end::look(sample.payload());
+                let Some(inbox) = &mut self.inbox else { return end::look(sample.payload()) };
+                let inbox = &mut inbox[..sample.payload().len()];
+                inbox.copy_from_slice(sample.payload());
+                return end::look(inbox);
             }
             match &mut self.bell {
                 Some((_, listener)) => {

@@ -7,9 +7,7 @@ mod iceoryx;
 mod ipc_channel;
 mod lane;
 mod memcpy;
-#[cfg(feature = "offspring-channels")]
 mod offspring_channel;
-#[cfg(feature = "offspring-pipe")]
 mod offspring_pipe;
 mod ring;
 mod slots;
@@ -20,9 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-#[cfg(feature = "offspring-channels")]
-use super::contestant::Offspring;
-use super::contestant::{Contestant, Kind, Placement};
+use super::contestant::{Contestant, Kind, Offspring, Placement};
 use super::protocol::{Answer, Batch, Request};
 use crate::summary::Rate;
 use crate::{cpu, link};
@@ -59,19 +55,15 @@ pub(crate) fn main(contestant: &str, placement: &str) -> Result<()> {
         Kind::Socket { packets: true } => serve(&socket::Packets, cpus),
         Kind::IpcChannel { typed: true } => serve(&ipc_channel::Typed, cpus),
         Kind::IpcChannel { typed: false } => serve(&ipc_channel::Bytes, cpus),
-        Kind::Iceoryx { polls } => serve(&iceoryx::Iceoryx { polls, alone }, cpus),
-        #[cfg(feature = "offspring-channels")]
+        Kind::Iceoryx { polls, copies } => serve(&iceoryx::Iceoryx { polls, copies, alone }, cpus),
         Kind::Offspring(Offspring::Channel) => {
             offspring::init();
             serve(&offspring_channel::Channels, cpus)
         }
-        #[cfg(feature = "offspring-pipe")]
         Kind::Offspring(Offspring::Pipe) => {
             offspring::init();
             serve(&offspring_pipe::Pipe, cpus)
         }
-        #[cfg(not(feature = "offspring-pipe"))]
-        Kind::Offspring(_) => bail!("this program was built without it"),
         Kind::Python(_) => bail!("Python has a driver of its own"),
     }
 }

@@ -1,6 +1,5 @@
 //! A driver: the process that has one contestant's lock, alone or together with another process.
 
-#[cfg(feature = "offspring-locks")]
 mod offspring_mutex;
 mod pthread;
 mod std_mutex;
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::contestant::{Contestant, Kind, Work};
 use super::protocol::{Answer, Request};
-use crate::link;
+use crate::{cpu, link};
 use window::Window;
 
 /// What guards a number.
@@ -45,34 +44,30 @@ pub(crate) fn main(contestant: &str) -> Result<()> {
     match Contestant::find(contestant).context("no such contestant")?.kind {
         Kind::Pthread { robust } => serve(&pthread::Pthread::new(robust)?),
         Kind::Std => serve(&std_mutex::Std::default()),
-        #[cfg(feature = "offspring-locks")]
         Kind::Offspring => serve(&offspring_mutex::Offspring::init()?),
-        #[cfg(not(feature = "offspring-locks"))]
-        Kind::Offspring => bail!("this program was built without `--features offspring-locks`"),
         Kind::Python(_) => bail!("Python has a driver of its own"),
     }
 }
 
 fn serve<C: Contender>(contender: &C) -> Result<()> {
+    let cpus = cpu::first_and_last()?;
     link::serve(|request| match request {
-        Request::Alone { work, millis } => alone(contender, work, millis),
-        Request::Both { work, millis } => both(contender, work, millis),
+        Request::Alone { work, millis } => alone(contender, work, Window::now(millis, cpus.0)?),
+        Request::Both { work, millis } => both(contender, work, Window::ahead(millis, cpus)?),
     })
 }
 
-fn alone<C: Contender>(contender: &C, work: Work, millis: u64) -> Result<Answer> {
-    let window = Window::now(millis)?;
+fn alone<C: Contender>(contender: &C, work: Work, window: Window) -> Result<Answer> {
     Ok(window.rate(window.fill(contender.lock(), work)?))
 }
 
-fn both<C: Contender>(contender: &C, work: Work, millis: u64) -> Result<Answer> {
+fn both<C: Contender>(contender: &C, work: Work, [here, there]: [Window; 2]) -> Result<Answer> {
     let before = contender.lock().number()?;
-    let window = Window::ahead(millis)?;
-    let other = contender.start_other(work, window)?;
-    let mine = window.fill(contender.lock(), work);
+    let other = contender.start_other(work, there)?;
+    let mine = here.fill(contender.lock(), work);
     let theirs = C::finish(other)?;
     let count = mine? + theirs;
     let counted = contender.lock().number()? - before;
     ensure!(work == Work::Pair || counted == count, "of {count} increments {counted} were counted");
-    Ok(window.rate(count))
+    Ok(here.rate(count))
 }
