@@ -381,7 +381,7 @@ impl End {
             drop(held);
             receivers.bell.ring_at_once();
             // What is answered, or followed, by something as large as this.
-            let large = record.slot.map_or(0, |content| content.length());
+            let large = record.slot.map_or(0, Content::length);
             self.spin.expect(Duration::from_nanos(large / COPIED));
             match objects {
                 Ok(true) => return Ok(true),

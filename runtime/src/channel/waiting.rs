@@ -1,4 +1,4 @@
-//! Waiting for the other side of a channel: spin, nap, deep sleep. See [`super::bell`] for why none of it hangs.
+//! Waiting for the other side of a channel: spin or give way, nap, deep sleep. See [`super::bell`] for why none of it hangs.
 
 use std::io;
 use std::time::{Duration, Instant};

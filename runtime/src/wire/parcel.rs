@@ -95,6 +95,7 @@ impl<T: Default> Hook<T> {
     }
 
     #[cold]
+    #[expect(clippy::unnecessary_box_returns, reason = "what is returned is to be a word")]
     fn put_aside(&self) -> Box<(bool, T)> {
         Box::new((self.used.replace(false), self.content.take()))
     }
