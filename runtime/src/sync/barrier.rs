@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::monitor::{Monitor, Step};
 use super::page::{Layout, Page, handle};
 use super::roster::{self, PLACES, Roster, Shares};
@@ -299,28 +300,45 @@ impl Barrier {
         Ok(self.page.monitor.state()?.come)
     }
 
+    /// Waits until all have come, from asynchronous code on any executor. Until then a thread waits in place of the task.
+    ///
+    /// A future that is dropped when it has come, and before all others have, breaks the barrier, as a timeout does.
+    ///
+    /// # Errors
+    /// [`Broken`](BarrierError::Broken) when it is or gets broken; [`System`](BarrierError::System) also when no thread can be started.
+    pub async fn wait_async(&self) -> Result<BarrierWaitResult, BarrierError> {
+        let mut proxy = Proxy::default();
+        let arrived = std::future::poll_fn(|context| {
+            let wait = || {
+                let barrier = self.clone();
+                move |until| !matches!(barrier.wait_for_round(until), Ok(None))
+            };
+            proxy.poll(context, || self.arrive(Some(Instant::now()), false), wait)
+        });
+        let Arrived { round, met } = arrived.await??;
+        let mut giving_up = GivingUp { barrier: self, round: Some(round) };
+        let ended = std::future::poll_fn(|context| {
+            let wait = || {
+                let barrier = self.clone();
+                move |until| !matches!(barrier.wait_for_end(round, until), Ok(None))
+            };
+            proxy.poll(context, || self.wait_for_end(round, Instant::now()), wait)
+        });
+        let ended = ended.await?;
+        giving_up.round = None;
+        if ended == End::Well { Ok(met) } else { Err(BarrierError::Broken) }
+    }
+
     fn meet(
         &self,
         deadline: Option<Instant>,
         action: Option<impl FnOnce()>,
     ) -> Result<BarrierWaitResult, BarrierError> {
         let (me, Place { monitor, roster }) = (Owner::me(), &**self.page);
-        let arrived = monitor.wait_until(deadline, |meeting, turn| {
-            let round = meeting.round;
-            if turn.look && round_is_dead(meeting, roster, me) {
-                meeting.break_up(None);
-            }
-            match meeting.arrive(|here| roster::place(roster, here, me), action.is_some()) {
-                Arrival::Full => Step::Wait { look: true },
-                Arrival::Broken => Step::Tell(Err(BarrierError::Broken)),
-                Arrival::Nth(index) if meeting.round != round => Step::Tell(Ok((round, index, true))),
-                Arrival::Nth(index) => Step::Done(Ok((round, index, meeting.acting != 0))),
-            }
-        })?;
-        let (round, index, leader) = arrived.unwrap_or(Err(BarrierError::TimedOut))?;
-        let met = BarrierWaitResult { index, leader };
-        if let (true, Some(action)) = (leader, action) {
-            let acting = Acting { barrier: self, round };
+        let arrived = self.arrive(deadline, action.is_some())?;
+        let Arrived { round, met } = arrived.unwrap_or(Err(BarrierError::TimedOut))?;
+        if let (true, Some(action)) = (met.leader, action) {
+            let acting = GivingUp { barrier: self, round: Some(round) };
             action();
             std::mem::forget(acting);
             return match monitor.update(|meeting| meeting.finish(round))? {
@@ -343,6 +361,66 @@ impl Barrier {
         })?;
         outcome.unwrap_or(Err(BarrierError::TimedOut))
     }
+
+    /// Comes to a round, if need be to the next one: `None` when it did not come to that.
+    fn arrive(
+        &self,
+        deadline: Option<Instant>,
+        has_action: bool,
+    ) -> io::Result<Option<Result<Arrived, BarrierError>>> {
+        let (me, Place { monitor, roster }) = (Owner::me(), &**self.page);
+        monitor.wait_until(deadline, |meeting, turn| {
+            let round = meeting.round;
+            if turn.look && round_is_dead(meeting, roster, me) {
+                meeting.break_up(None);
+            }
+            let arrived = |index, leader| Ok(Arrived { round, met: BarrierWaitResult { index, leader } });
+            match meeting.arrive(|here| roster::place(roster, here, me), has_action) {
+                Arrival::Full => Step::Wait { look: true },
+                Arrival::Broken => Step::Tell(Err(BarrierError::Broken)),
+                Arrival::Nth(index) if meeting.round != round => Step::Tell(arrived(index, true)),
+                Arrival::Nth(index) => Step::Done(arrived(index, meeting.acting != 0)),
+            }
+        })
+    }
+
+    /// Waits until one can come: `None` when the action of a round runs all the time.
+    fn wait_for_round(&self, until: Instant) -> io::Result<Option<()>> {
+        self.watch(until, |meeting| (meeting.broken != 0 || meeting.acting == 0).then_some(()))
+    }
+
+    /// Waits until a round has ended: how.
+    fn wait_for_end(&self, round: u64, until: Instant) -> io::Result<Option<End>> {
+        self.watch(until, |meeting| Some(meeting.outcome(round)).filter(|end| *end != End::NotYet))
+    }
+
+    /// Waits until something is so, and changes nothing, unless one of those who have come is dead.
+    fn watch<R>(
+        &self,
+        until: Instant,
+        mut is_so: impl FnMut(&Meeting) -> Option<R>,
+    ) -> io::Result<Option<R>> {
+        let (me, Place { monitor, roster }) = (Owner::me(), &**self.page);
+        monitor.wait_until(Some(until), |meeting, turn| {
+            if let Some(result) = is_so(meeting) {
+                return Step::Done(result);
+            }
+            if turn.look && round_is_dead(meeting, roster, me) {
+                meeting.break_up(None);
+                if let Some(result) = is_so(meeting) {
+                    return Step::Tell(result);
+                }
+            }
+            Step::Wait { look: true }
+        })
+    }
+}
+
+/// One has come.
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    round: u64,
+    met: BarrierWaitResult,
 }
 
 /// Whether one that has come is dead.
@@ -350,16 +428,19 @@ fn round_is_dead(meeting: &Meeting, roster: &Roster, me: Owner) -> bool {
     roster::dead(roster, &meeting.here, me).next().is_some()
 }
 
-/// The action of a round runs: if it panics, the barrier breaks.
-struct Acting<'a> {
+/// The barrier breaks when this is dropped: the action of a round runs and may panic, a task waits and may be given up.
+struct GivingUp<'a> {
     barrier: &'a Barrier,
-    round: u64,
+    /// `None` when the round is over.
+    round: Option<u64>,
 }
 
-impl Drop for Acting<'_> {
+impl Drop for GivingUp<'_> {
     fn drop(&mut self) {
-        let _the_lock_is_broken =
-            self.barrier.page.monitor.update(|meeting| meeting.break_up(Some(self.round)));
+        if self.round.is_some() {
+            let _the_lock_is_broken =
+                self.barrier.page.monitor.update(|meeting| meeting.break_up(self.round));
+        }
     }
 }
 

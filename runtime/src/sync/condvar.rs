@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::monitor::{Monitor, Step};
-use super::mutex::MutexGuard;
+use super::mutex::{Mutex, MutexGuard};
 use super::page::{Layout, Page, handle};
 use super::poison::{LockError, LockResult};
 use crate::sys::shareable::shared_words;
@@ -38,9 +39,14 @@ impl Waiters {
         self.come - 1
     }
 
-    /// Whether the one with this number may go on.
+    /// Whether there is a permit for the one with this number.
+    fn may_go(&self, number: u64) -> bool {
+        self.permits > 0 && number < self.notified
+    }
+
+    /// Whether the one with this number may go on: then it takes its permit.
     fn goes(&mut self, number: u64) -> bool {
-        let goes = self.permits > 0 && number < self.notified;
+        let goes = self.may_go(number);
         if goes {
             self.permits -= 1;
             self.waiting = self.waiting.saturating_sub(1);
@@ -181,6 +187,34 @@ impl Condvar {
         Ok((guard, WaitTimeoutResult(false)))
     }
 
+    /// Locks a mutex, and waits while a condition holds, from asynchronous code on any executor: the mutex is unlocked meanwhile. While the
+    /// condition holds, a thread waits for a notification in place of the task. What is true of the guard of
+    /// [`Mutex::lock_async`] is true of this one.
+    ///
+    /// A future that is dropped gives up its wait, and takes no notification along.
+    ///
+    /// # Errors
+    /// Those of [`Mutex::lock_async`], the first time that there is one: the condition may hold still.
+    #[doc(alias = "wait_for")]
+    pub async fn wait_while_async<'a, T: Shareable>(
+        &self,
+        mutex: &'a Mutex<T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<MutexGuard<'a, T>> {
+        loop {
+            let mut seat = {
+                let mut guard = mutex.lock_async().await?;
+                if !condition(&mut guard) {
+                    return Ok(guard);
+                }
+                // Before the mutex is unlocked: no notification is missed from here on.
+                let number = self.page.update_quietly(Waiters::come).map_err(LockError::System)?;
+                Seat { condvar: self, number, is_taken: true }
+            };
+            seat.wait().await.map_err(LockError::System)?;
+        }
+    }
+
     /// Lets one go on, if somebody waits.
     ///
     /// # Errors
@@ -229,6 +263,48 @@ impl Condvar {
             Ok(guard) => Ok((guard, result)),
             Err(error) => Err(error.map(|guard| (guard, result))),
         }
+    }
+}
+
+/// One that waits in a task. It gives up if it is dropped before it went on.
+struct Seat<'a> {
+    condvar: &'a Condvar,
+    number: u64,
+    is_taken: bool,
+}
+
+impl Seat<'_> {
+    async fn wait(&mut self) -> io::Result<()> {
+        let (condvar, number) = (self.condvar, self.number);
+        let mut proxy = Proxy::default();
+        let notified = std::future::poll_fn(|context| {
+            let wait = || {
+                let condvar = condvar.clone();
+                move |until| !matches!(condvar.look_for_permit(number, until), Ok(None))
+            };
+            let take = || condvar.page.update_quietly(|waiters| waiters.goes(number).then_some(()));
+            proxy.poll(context, take, wait)
+        });
+        let notified = notified.await;
+        self.is_taken = notified.is_err();
+        notified
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if self.is_taken {
+            let _the_lock_is_broken = self.condvar.page.update(Waiters::leave);
+        }
+    }
+}
+
+impl Condvar {
+    /// Waits until there is a permit, and leaves it there.
+    fn look_for_permit(&self, number: u64, until: Instant) -> io::Result<Option<()>> {
+        self.page.wait_until(Some(until), |waiters, _| {
+            if waiters.may_go(number) { Step::Done(()) } else { Step::Wait { look: false } }
+        })
     }
 }
 

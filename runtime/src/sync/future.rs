@@ -12,10 +12,16 @@ use std::time::{Duration, Instant};
 /// How long a thread waits at most for a task that wants it no more.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// How long a task waits with its thread when its turn has come, the first time; and how often that is doubled at most.
+const TURN: Duration = Duration::from_millis(1);
+const LONGEST_TURN: u32 = 6;
+
 /// Who waits in a task's place.
 #[derive(Debug, Default)]
 pub(crate) struct Proxy {
     shared: Option<Arc<Mutex<Shared>>>,
+    /// How many waits have been over.
+    rounds: u32,
 }
 
 #[derive(Debug)]
@@ -30,6 +36,25 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 impl Proxy {
+    /// Polls as [`poll`](Self::poll) does. `attempt` is told how long it may wait: not at all, unless a thread has waited in the task's place and
+    /// found its turn come, and then longer each time that the turn was another's in the end.
+    pub(crate) fn poll_in_turn<R, W>(
+        &mut self,
+        context: &Context<'_>,
+        attempt: impl FnOnce(Duration) -> io::Result<Option<R>>,
+        wait: impl Fn() -> W,
+    ) -> Poll<io::Result<R>>
+    where
+        W: FnMut(Instant) -> bool + Send + 'static,
+    {
+        let mut grace = Duration::ZERO;
+        if self.is_over() {
+            grace = TURN * (1 << self.rounds.min(LONGEST_TURN));
+            self.rounds += 1;
+        }
+        self.poll(context, || attempt(grace), wait)
+    }
+
     /// Polls: `attempt` tries; `wait` makes what a thread does, again and again, until
     /// it says that its wait is over.
     pub(crate) fn poll<R, W>(

@@ -54,8 +54,9 @@
 //! What lies under a lock is [`Shareable`](crate::Shareable): numbers, atomics, arrays and structs of them. A type with a pointer
 //! in it does not compile.
 //!
-//! Waits have siblings that end in time; [`Mutex::lock_async`], [`Semaphore::acquire_async`] and [`Event::wait_async`] wait in asynchronous
-//! code. Who waits sleeps in the kernel.
+//! Waits have siblings that end in time, and all but the [`ReentrantMutex`] have some for asynchronous code, on any executor:
+//! [`Mutex::lock_async`], [`RwLock::read_async`] and [`RwLock::write_async`], [`Condvar::wait_while_async`], [`Semaphore::acquire_async`],
+//! [`Event::wait_async`], [`Barrier::wait_async`], [`Once::call_once_async`]. Who waits sleeps in the kernel; for a task a thread does.
 //!
 //! # What survives a kill, and how
 //!

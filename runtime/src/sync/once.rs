@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::lock::{self, Words};
 use super::page::{Layout, Page, handle};
 use super::poison::{Cause, Panicking};
@@ -147,6 +148,29 @@ impl Once {
         self.call(None, true, function)
     }
 
+    /// As [`call_once`](Self::call_once), from asynchronous code on any executor. While another is at it, a thread waits in place of the task;
+    /// the function itself runs where the task is polled.
+    ///
+    /// # Errors
+    /// As [`call_once`](Self::call_once); also when no thread can be started.
+    ///
+    /// # Panics
+    /// As [`call_once`](Self::call_once).
+    pub async fn call_once_async(&self, function: impl FnOnce()) -> Result<(), OnceError> {
+        self.call_async(false, |_| function()).await
+    }
+
+    /// As [`call_once_force`](Self::call_once_force), from asynchronous code: see [`call_once_async`](Self::call_once_async).
+    ///
+    /// # Errors
+    /// When the system refuses, no thread can be started, or it calls itself.
+    ///
+    /// # Panics
+    /// As [`call_once`](Self::call_once).
+    pub async fn call_once_force_async(&self, function: impl FnOnce(&OnceState)) -> Result<(), OnceError> {
+        self.call_async(true, function).await
+    }
+
     /// Whether it is done. Then what was written by it can be read.
     #[must_use]
     pub fn is_completed(&self) -> bool {
@@ -162,24 +186,64 @@ impl Once {
         if self.is_completed() {
             return Ok(());
         }
-        let lock = &self.page.lock;
-        let held = lock::lock(lock, self.page.holder(), deadline).map_err(|error| match error.kind() {
-            io::ErrorKind::Deadlock => OnceError::Deadlock,
-            _ => OnceError::System(error),
-        })?;
-        let held = held.ok_or(OnceError::TimedOut)?;
-        let _ending = Ending { words: lock.words(), panicking: Panicking::now(), _held: held };
+        let held = lock::lock(&self.page.lock, self.page.holder(), deadline).map_err(OnceError::of)?;
+        self.call_with(held.ok_or(OnceError::TimedOut)?, force, function)
+    }
+
+    /// Does it, if that is still to be done, with the lock held.
+    fn call_with<G>(&self, held: G, force: bool, function: impl FnOnce(&OnceState)) -> Result<(), OnceError> {
+        let words = self.page.lock.words();
+        let _ending = Ending { words, panicking: Panicking::now(), _held: held };
         if self.is_completed() {
-            lock.words().clear_poison(); // of one that died when it was done
+            words.clear_poison(); // of one that died when it was done
             return Ok(());
         }
-        let poison = lock.words().poison();
+        let poison = words.poison();
         if let (Some((cause, owner)), false) = (poison, force) {
             return Err(OnceError::Poisoned { cause, owner });
         }
         function(&OnceState { poison });
         self.page.done.store(1, Ordering::Release);
         Ok(())
+    }
+
+    async fn call_async(&self, force: bool, function: impl FnOnce(&OnceState)) -> Result<(), OnceError> {
+        if self.is_completed() {
+            return Ok(());
+        }
+        let (mut proxy, mut function) = (Proxy::default(), Some(function));
+        let done = std::future::poll_fn(|context| {
+            let wait = || {
+                let once = self.clone();
+                move |until| !matches!(once.wait_for_turn(until), Ok(None))
+            };
+            let attempt = || {
+                let Some(held) = lock::try_lock(&self.page.lock, self.page.holder())? else {
+                    return Ok(None);
+                };
+                // An attempt that has the lock is the last one.
+                let function = function.take().expect("it is called once");
+                Ok(Some(self.call_with(held, force, function)))
+            };
+            proxy.poll(context, attempt, wait)
+        });
+        done.await.map_err(OnceError::of)?
+    }
+
+    /// Waits until nobody is at it.
+    fn wait_for_turn(&self, until: Instant) -> io::Result<Option<()>> {
+        let (lock, panicking) = (&self.page.lock, Panicking::now());
+        let held = lock::lock(lock, self.page.holder(), Some(until))?;
+        Ok(held.map(|held| drop(Ending { words: lock.words(), panicking, _held: held })))
+    }
+}
+
+impl OnceError {
+    fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Deadlock => Self::Deadlock,
+            _ => Self::System(error),
+        }
     }
 }
 

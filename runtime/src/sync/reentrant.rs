@@ -39,6 +39,9 @@ impl<T: Shareable> Layout for Fixed<Deep, T> {
 /// As with the re-entrant lock of the standard library, a guard gives the data to read only, for there may be several:
 /// what changes under it is an atomic number. Everything else is as with [`Mutex`](super::Mutex): travel, death, poison, timeouts.
 ///
+/// It cannot be awaited: its holder is a thread, so two tasks that take turns on one thread would both get it. Asynchronous code takes a
+/// [`Mutex`](super::Mutex).
+///
 /// ```
 /// use offspring::sync::ReentrantMutex;
 /// use std::sync::atomic::{AtomicU32, Ordering};

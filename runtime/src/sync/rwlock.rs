@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::future::Proxy;
 use super::lock::{self, Guard, Words};
 use super::page::{Layout, Page, handle};
 use super::poison::{LockResult, Panicking, TryLockError, TryLockResult, for_good, in_time};
@@ -108,6 +109,12 @@ enum Patience {
     Until(Option<Instant>),
 }
 
+impl Patience {
+    fn within(time: Duration) -> Self {
+        if time.is_zero() { Self::None } else { Self::Until(Some(Instant::now() + time)) }
+    }
+}
+
 impl<T: Shareable> RwLock<T> {
     /// Makes a lock, unlocked, with its data.
     ///
@@ -171,6 +178,40 @@ impl<T: Shareable> RwLock<T> {
     pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         let got = self.writer(Patience::Until(poller::deadline(Some(timeout))));
         in_time(got, TryLockError::TimedOut, || self.page.words().writer.poison())
+    }
+
+    /// Locks for reading, from asynchronous code on any executor. The lock belongs to the thread that polled last, so the guard cannot be held
+    /// over another `.await` in a task that moves between threads. While somebody writes, a thread waits in place of the task.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); also when no thread can be started.
+    pub async fn read_async(&self) -> LockResult<RwLockReadGuard<'_, T>> {
+        let mut proxy = Proxy::default();
+        let got = std::future::poll_fn(|context| {
+            let wait = || {
+                let lock = self.clone();
+                move |until| !matches!(lock.reader(Patience::Until(Some(until))), Ok(None))
+            };
+            proxy.poll_in_turn(context, |grace| self.reader(Patience::within(grace)), wait)
+        });
+        for_good(got.await.map(Some), || self.page.words().writer.poison())
+    }
+
+    /// Locks for writing, from asynchronous code on any executor: see [`read_async`](Self::read_async). Where many read without a pause, the thread
+    /// that polls waits as well when it is the task's turn: for a millisecond, and longer, up to 64, each time that this was not enough.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); also when no thread can be started.
+    pub async fn write_async(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
+        let mut proxy = Proxy::default();
+        let got = std::future::poll_fn(|context| {
+            let wait = || {
+                let lock = self.clone();
+                move |until| !matches!(lock.writer(Patience::Until(Some(until))), Ok(None))
+            };
+            proxy.poll_in_turn(context, |grace| self.writer(Patience::within(grace)), wait)
+        });
+        for_good(got.await.map(Some), || self.page.words().writer.poison())
     }
 
     /// Whether a writer has died or panicked, as far as anybody has noticed.
