@@ -1,5 +1,6 @@
 //! A process is killed in the middle of a send or a receive, at one instruction after the other: whoever is left goes on, with all
-//! messages but at most the one that the dead process was taking.
+//! messages but at most the one that the dead process was taking. Or it is stopped there for a while: then the others wait no longer
+//! than they want to, and nothing is lost.
 //!
 //! One process makes the call step by step (`PTRACE_SINGLESTEP`, `ptrace(2)`), which gives the list of its instructions, and tells
 //! after which of them the memory of the channel has changed or the kernel was called. Then one process after the other runs up to one of
@@ -61,14 +62,14 @@ const AFTER: u64 = 200_000;
 /// Far longer than anybody may wait.
 const LONG: Duration = Duration::from_secs(20);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Call {
     Send,
     Receive,
 }
 
 /// What the victim does, and what the channel is like when it does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Scene {
     call: Call,
     /// How long the messages are that were sent before, how many of them, and how many were received.
@@ -151,7 +152,9 @@ impl Scene {
             Call::Send => (Some(sender.clone()), None),
             Call::Receive => (None, Some(receiver.clone())),
         };
-        let victim = offspring::spawn(victim, (ends, self.length, self.pipes)).expect("it starts");
+        // A daemon: when an assertion fails, it is not waited for.
+        let victim = offspring::target(victim, (ends, self.length, self.pipes)).daemon(true);
+        let victim = victim.start().expect("it starts");
         until_stopped(victim.pid());
         let pid = pid_of(&victim);
         ptrace::attach(pid).expect("a child can be traced");
@@ -301,47 +304,158 @@ fn steps(scene: Scene) -> (Vec<u64>, Vec<usize>) {
     (places, changes)
 }
 
-/// Runs the victim up to an instruction, and kills it there.
-fn kill_at(scene: Scene, places: &[u64], step: usize) -> bool {
-    let run = scene.begin();
+/// A breakpoint in the victim, which is stopped.
+struct Breakpoint {
+    pid: Pid,
+    place: u64,
+    code: i64,
+}
+
+impl Breakpoint {
+    fn new(pid: Pid, place: u64) -> Self {
+        let code = ptrace::read(pid, place as ptrace::AddressType).expect("there is code");
+        Self { pid, place, code }
+    }
+
+    fn set(&self) {
+        self.write(self.code & !0xFF | 0xCC);
+    }
+
+    fn write(&self, code: i64) {
+        ptrace::write(self.pid, self.place as ptrace::AddressType, code).expect("the code can be changed");
+    }
+
+    /// Takes it away, with the victim before the instruction that it has come to.
+    fn lift(&self) {
+        let mut registers = ptrace::getregs(self.pid).expect("it has registers");
+        registers.rip = self.place;
+        ptrace::setregs(self.pid, registers).expect("it can be set back");
+        self.write(self.code);
+    }
+}
+
+/// Runs the victim up to an instruction: the breakpoint that stops it there, or `None` if its call was over before.
+fn run_to(run: &Run, places: &[u64], step: usize) -> Option<Breakpoint> {
     let pid = pid_of(&run.victim);
-    let place = places[step] as ptrace::AddressType;
     let mut times = places[..=step].iter().filter(|other| **other == places[step]).count();
-    let code = ptrace::read(pid, place).expect("there is code");
-    let set = |code| ptrace::write(pid, place, code).expect("the code can be changed");
-    set(code & !0xFF | 0xCC);
-    let past = loop {
+    let breakpoint = Breakpoint::new(pid, places[step]);
+    breakpoint.set();
+    loop {
         ptrace::cont(pid, None).expect("it goes on");
         match wait(pid) {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => {
                 times -= 1;
                 if times == 0 {
-                    break false;
+                    return Some(breakpoint);
                 }
-                let mut registers = ptrace::getregs(pid).expect("it has registers");
-                registers.rip = places[step];
-                ptrace::setregs(pid, registers).expect("it can be set back");
-                set(code);
+                breakpoint.lift();
                 ptrace::step(pid, None).expect("it can step");
                 match wait(pid) {
                     WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
-                    WaitStatus::Stopped(_, Signal::SIGUSR1) => break true,
-                    status => panic!("{scene:?}: {status:?}"),
+                    WaitStatus::Stopped(_, Signal::SIGUSR1) => return None,
+                    status => panic!("{status:?}"),
                 }
-                set(code & !0xFF | 0xCC);
+                breakpoint.set();
             }
             WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
             // This run took another way, and the call is over.
-            WaitStatus::Stopped(_, Signal::SIGUSR1) => break true,
-            status => panic!("{scene:?}: {status:?}"),
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => return None,
+            status => panic!("{status:?}"),
         }
-    };
+    }
+}
+
+/// Runs the victim up to an instruction, and kills it there: whether its call was over before.
+fn kill_at(scene: Scene, places: &[u64], step: usize) -> bool {
+    let run = scene.begin();
+    let past = run_to(&run, places, step).is_none();
     scene.end(run, past, step % 2 == 0);
     past
 }
 
-/// Kills at many instructions of a call: how many it has, how many were tried, and how many of these were not reached.
-fn kill_everywhere(scene: Scene) -> (usize, usize, usize) {
+/// The number of the first that is sent while the victim stands still.
+const MEANWHILE: u64 = 150_000;
+
+/// As long as others wait meanwhile.
+const SHORT: Duration = Duration::from_millis(2);
+
+/// Runs the victim up to an instruction, and lets it stand there for a while: nobody else waits for longer than he wants, and
+/// when it goes on, all is as if it had been slow. Whether its call was over before.
+fn stop_at(scene: Scene, places: &[u64], step: usize) -> bool {
+    let mut run = scene.begin();
+    let Some(breakpoint) = run_to(&run, places, step) else {
+        scene.end(run, true, true);
+        return true;
+    };
+    let pid = pid_of(&run.victim);
+    let Run { sender, receiver, got, .. } = &mut run;
+    let mut sent: Vec<u64> = (0..scene.before.1).collect();
+    let message = |number| Message::new(number, 10, number % 2 == 0 && scene.pipes);
+    for (number, attempt) in (MEANWHILE..).zip([Some(SHORT), None]) {
+        let tried = match attempt {
+            Some(time) => sender.send_timeout(message(number), time),
+            None => sender.try_send(message(number)),
+        };
+        match tried {
+            Ok(()) => sent.push(number),
+            Err(error) => assert!(error.is_full() && error.into_inner().number == number),
+        }
+    }
+    for received in [receiver.recv_timeout(SHORT), receiver.try_recv()] {
+        match received {
+            Ok(message) => got.push(message.check()),
+            Err(error) => assert!(error.is_empty(), "{error}"),
+        }
+    }
+    breakpoint.lift();
+    ptrace::cont(pid, None).expect("it goes on");
+
+    let mut is_over = false;
+    let mut next = AFTER;
+    while !is_over || next < AFTER + 3 || !receiver.is_empty() {
+        if next < AFTER + 3 && sender.try_send(message(next)).is_ok() {
+            sent.push(next);
+            next += 1;
+        }
+        // A victim that receives is to find something; one that sends, room.
+        if is_over || scene.call == Call::Send {
+            match receiver.recv_timeout(SHORT) {
+                Ok(message) => got.push(message.check()),
+                Err(error) => assert!(error.is_empty(), "{error}"),
+            }
+        }
+        match waitpid(pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)).expect("it can be waited for") {
+            WaitStatus::StillAlive => {}
+            WaitStatus::Stopped(_, Signal::SIGSTOP) => ptrace::cont(pid, None).expect("it goes on"),
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => is_over = true,
+            status => panic!("{scene:?}: {status:?}"),
+        }
+    }
+    let by_others: Vec<u64> = got.iter().copied().filter(|number| *number != VICTIM).collect();
+    let missing: Vec<u64> = sent.iter().copied().filter(|number| !got.contains(number)).collect();
+    let sent: Vec<u64> = sent.into_iter().filter(|number| !missing.contains(number)).collect();
+    assert_eq!(by_others, sent, "each once, and in order");
+    match scene.call {
+        Call::Send => {
+            assert_eq!(missing, []);
+            assert_eq!(got.iter().filter(|number| **number == VICTIM).count(), 1);
+        }
+        Call::Receive => assert_eq!(missing.len(), 1, "the victim has received one: {missing:?}"),
+    }
+    run.victim.kill().expect("it can be killed");
+    run.victim.wait().expect("it can be waited for");
+    false
+}
+
+/// What becomes of a victim in the middle of its call.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Fate {
+    Killed,
+    Stopped,
+}
+
+/// Kills or stops at many instructions of a call: how many it has, how many were tried, and how many of these were not reached.
+fn everywhere(scene: Scene, fate: Fate) -> (usize, usize, usize) {
     let (places, changes) = steps(scene);
     let stride = (places.len() / (10 * torture())).max(1);
     let around = changes.iter().flat_map(|change| change.saturating_sub(1)..(change + 2).min(places.len()));
@@ -349,53 +463,37 @@ fn kill_everywhere(scene: Scene) -> (usize, usize, usize) {
     tried.sort_unstable();
     tried.dedup();
     let descriptors = open_descriptors().len();
-    let past = tried.iter().filter(|step| kill_at(scene, &places, **step)).count();
-    assert_eq!(open_descriptors().len(), descriptors, "descriptors are left");
+    let meets = |step: &&usize| match fate {
+        Fate::Killed => kill_at(scene, &places, **step),
+        Fate::Stopped => stop_at(scene, &places, **step),
+    };
+    let past = tried.iter().filter(meets).count();
+    // The library's thread may be just about to let go of the last victim.
+    until("no descriptors are left", || open_descriptors().len() == descriptors);
     (places.len(), tried.len(), past)
 }
 
-/// Kills in a process of its own, where nobody else opens anything.
-fn in_a_process(scene: Scene) {
-    let Scene { call, before, received, late, length, pipes, limit, sleeper } = scene;
-    let elsewhere = move |send: bool,
-                          numbers: (usize, u64, u64, bool, usize),
-                          pipes: bool,
-                          limit: Option<usize>,
-                          sleeper: bool| {
-        let call = if send { Call::Send } else { Call::Receive };
-        let (before, count, received, late, length) = numbers;
-        kill_everywhere(Scene {
-            call,
-            before: (before, count),
-            received,
-            late,
-            length,
-            pipes,
-            limit,
-            sleeper,
-        })
-    };
-    let numbers = (before.0, before.1, received, late, length);
-    let child =
-        offspring::spawn(elsewhere, (call == Call::Send, numbers, pipes, limit, sleeper)).expect("it starts");
+/// Does so in a process of its own, where nobody else opens anything.
+fn in_a_process(scene: Scene, fate: Fate) {
+    let child = offspring::spawn(everywhere, (scene, fate)).expect("it starts");
     let (instructions, kills, past) = child.join().unwrap_or_else(|error| panic!("{scene:?}: {error}"));
-    eprintln!("{instructions} instructions, {kills} kills, {past} of them too late: {scene:?}");
+    eprintln!("{fate:?} at {kills} of {instructions} instructions, {past} of them too late: {scene:?}");
     assert!(kills > past);
 }
 
 macro_rules! scenes {
-    ($($name:ident: $scene:expr,)*) => {$(
+    ($fate:expr; $($name:ident: $scene:expr,)*) => {$(
         #[offspring::test]
         fn $name() {
             let _dog = watchdog();
-            in_a_process($scene);
+            in_a_process($scene, $fate);
         }
     )*};
 }
 
 const RECEIVE: Scene = Scene { call: Call::Receive, before: (100, 3), ..PLAIN };
 
-scenes! {
+scenes! { Fate::Killed;
     sends_into_an_empty_ring: PLAIN,
     sends_to_one_that_sleeps: Scene { sleeper: true, ..PLAIN },
     sends_a_pipe_to_one_that_sleeps: Scene { sleeper: true, pipes: true, ..PLAIN },
@@ -416,4 +514,15 @@ scenes! {
     receives_pipes: Scene { pipes: true, ..RECEIVE },
     receives_pipes_and_slots: Scene { before: (40_000, 3), pipes: true, ..RECEIVE },
     receives_what_one_that_sleeps_has_waited_to_send_behind: Scene { limit: Some(3), sleeper: true, ..RECEIVE },
+}
+
+scenes! { Fate::Stopped;
+    stops_while_it_sends: PLAIN,
+    stops_while_it_sends_into_the_next_segment: Scene { before: (10_000, 26), length: 5000, ..PLAIN },
+    stops_while_it_sends_in_a_used_slot: Scene { before: (40_000, 2), received: 2, length: 40_000, ..PLAIN },
+    stops_while_it_sends_a_pipe: Scene { before: (100, 1), pipes: true, ..PLAIN },
+    stops_while_it_sends_into_a_channel_with_a_limit: Scene { limit: Some(4), before: (100, 2), ..PLAIN },
+    stops_while_it_receives: RECEIVE,
+    stops_while_it_receives_out_of_slots: Scene { before: (40_000, 3), ..RECEIVE },
+    stops_while_it_receives_pipes: Scene { pipes: true, ..RECEIVE },
 }
