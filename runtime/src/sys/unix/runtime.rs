@@ -1,7 +1,7 @@
 //! The process's own runtime: exit hooks, environment, last words.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{fork, signal};
@@ -52,7 +52,7 @@ struct LastWords {
 ///
 /// A handler that the program itself has for SIGABRT is left alone.
 pub(crate) fn say_when_aborting(channel: &Channel, message: Vec<u8>) {
-    let words = Box::new(LastWords { socket: channel.as_fd().as_raw_fd(), message });
+    let words = Box::new(LastWords { socket: channel.sentinel().as_raw_fd(), message });
     // The previous words stay allocated: the handler may be reading them on another thread.
     let before = LAST_WORDS.swap(Box::into_raw(words), Ordering::AcqRel);
     if before.is_null() && signal::disposition(libc::SIGABRT) == signal::Disposition::Default {
