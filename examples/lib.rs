@@ -21,5 +21,7 @@
 //! | `shared_image` | one image of 1 GiB that four workers read where it lies |
 //! | `request_pipe` | a worker class with a request pipe, used through ordinary methods of the parent's object |
 //! | `ping_pong` | two processes and a pipe between them |
+//! | `pool_squares` | a pool: `map`, tasks as they end, and one that kills its worker and fails alone |
+//! | `pool_state` | workers that open something once and keep it from task to task |
 //! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
 //! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |

@@ -192,6 +192,7 @@ pub(crate) mod sys;
 pub(crate) mod wire;
 
 pub mod net;
+pub mod pool;
 pub mod shm;
 pub mod subprocess;
 pub mod sync;
@@ -203,6 +204,7 @@ pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,
 };
+pub use pool::Pool;
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, ProcessHandle, Run,
     Sentinel, Stdio, WaitFuture, Waitable, active_children, cpu_count, current, parent, spawn, target, wait,

@@ -146,7 +146,7 @@ impl End {
     // --- Sending ---
 
     /// Sends a parcel.
-    fn send(&self, parcel: &Parcel, form: Form, patience: Patience) -> Result<(), SendFailure> {
+    pub(super) fn send(&self, parcel: &Parcel, form: Form, patience: Patience) -> Result<(), SendFailure> {
         if self.ring.is_closed() {
             return Err(SendFailure::Closed);
         }
@@ -286,6 +286,23 @@ impl End {
             };
             *beside = Beside::default(); // what nobody took is closed
             decoded.map_err(|error| RecvError::Decode(error.to_string()))
+        })
+    }
+
+    /// Receives a message as it is, and what is beside it.
+    pub(super) fn receive_raw<R>(
+        &self,
+        patience: Patience,
+        take: impl FnOnce(Raw<'_>, Beside) -> R,
+    ) -> Result<R, RecvError> {
+        with_own(&ARRIVAL, |arrival| {
+            self.await_arrival(arrival, patience, Wanted::Value)?;
+            let Arrival { copied, beside, record } = arrival;
+            let raw = match record.slot.take() {
+                None => Raw::Copied(copied),
+                Some(content) => Raw::InPlace(self.content(content, beside)?),
+            };
+            Ok(take(raw, std::mem::take(beside)))
         })
     }
 
@@ -442,6 +459,14 @@ impl Sleeper for End {
     fn is_ready(&self) -> io::Result<bool> {
         Ok(self.ring.has_data() || self.ring.is_closed() || self.socket.is_closed()?)
     }
+}
+
+/// The bytes of a message.
+#[derive(Debug)]
+pub(crate) enum Raw<'a> {
+    Copied(&'a [u8]),
+    /// Where its sender wrote them.
+    InPlace(bytes::Bytes),
 }
 
 /// A message that has been received.

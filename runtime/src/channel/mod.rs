@@ -73,6 +73,7 @@ mod future;
 mod handle;
 mod pipe;
 mod queue;
+mod raw;
 mod receiver;
 mod ring;
 mod sender;
@@ -80,6 +81,7 @@ mod sender;
 pub(crate) mod specimen;
 mod waiting;
 
+pub(crate) use ends::Raw;
 pub use error::{RecvError, SendError, SendFailure};
 pub use future::{RecvFuture, SendFuture};
 pub use pipe::{Connection, pipe};

@@ -17,7 +17,7 @@ use crate::sys::poller;
 ///
 /// It can be cloned, and travels: all clones in all processes send into the same channel.
 pub struct Sender<T> {
-    end: Arc<End>,
+    pub(super) end: Arc<End>,
     item: PhantomData<fn(T)>,
 }
 

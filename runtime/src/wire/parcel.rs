@@ -44,9 +44,9 @@ impl From<Vec<u8>> for Parcel {
     }
 }
 
-/// What is left to be taken while a value is unpacked.
+/// What is left to be taken while values are unpacked.
 #[derive(Debug, Default)]
-struct Remaining {
+pub(crate) struct Remaining {
     objects: Vec<Option<Object>>,
     buffers: Vec<Option<bytes::Bytes>>,
 }
@@ -157,6 +157,46 @@ pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -
         Ok(())
     };
     LOADING.try_with(pack).map_err(|_| ending())?
+}
+
+/// Adds a value to a parcel, behind what is in it. One that cannot be encoded leaves the parcel as it was.
+pub(crate) fn pack_behind<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -> Result<(), CodecError> {
+    let before = (parcel.bytes.len(), parcel.beside.objects.len(), parcel.beside.buffers.len());
+    let something = before.1 + before.2 > 0;
+    let content = something.then(|| std::mem::take(&mut parcel.beside));
+    let pack = |hook: &Hook<Beside>| {
+        let _hanging = hook.hang(content);
+        let packed = Wire::append(value, &mut parcel.bytes);
+        if hook.used.get() {
+            parcel.beside = hook.content.take();
+        }
+        packed
+    };
+    let packed = LOADING.try_with(pack).unwrap_or_else(|_| Err(ending()));
+    if packed.is_err() {
+        parcel.bytes.truncate(before.0);
+        parcel.beside.objects.truncate(before.1);
+        parcel.beside.buffers.truncate(before.2);
+    }
+    packed
+}
+
+/// Makes a value of some of the bytes of a parcel, with what is left of what was beside them.
+pub(crate) fn unpack_part<T: DeserializeOwned>(
+    bytes: &[u8],
+    remaining: &mut Remaining,
+) -> Result<T, CodecError> {
+    let nothing = remaining.objects.is_empty() && remaining.buffers.is_empty();
+    let content = (!nothing).then(|| std::mem::take(remaining));
+    let unpack = |hook: &Hook<Remaining>| {
+        let _hanging = hook.hang(content);
+        let value = Wire::decode(bytes);
+        if !nothing {
+            *remaining = hook.content.take();
+        }
+        value
+    };
+    UNLOADING.try_with(unpack).map_err(|_| ending())?
 }
 
 /// Makes a value of what a parcel held.

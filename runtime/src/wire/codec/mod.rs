@@ -50,7 +50,13 @@ pub(crate) trait Codec {
     }
 
     /// Writes a value in a buffer, in place of what is there.
-    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError>;
+    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
+        buffer.clear();
+        Self::append(value, buffer)
+    }
+
+    /// Writes a value in a buffer, behind what is there.
+    fn append<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError>;
 
     /// Reads a value from the front of the bytes; returns it with the bytes that follow.
     fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
@@ -72,8 +78,7 @@ pub(crate) struct Postcard;
 pub(crate) type Wire = Postcard;
 
 impl Codec for Postcard {
-    fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
-        buffer.clear();
+    fn append<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
         value.serialize(&mut Writer(buffer))
     }
 

@@ -1,0 +1,56 @@
+//! Messages as they are, for the parts of this crate that encode and decode themselves.
+
+use std::io;
+use std::time::Instant;
+
+use super::ends::{Patience, Raw};
+use super::error::{RecvError, SendFailure};
+use super::receiver::Receiver;
+use super::ring::{Form, Which};
+use super::sender::Sender;
+use super::waiting::TOKEN;
+use crate::wire::parcel::{Beside, Parcel};
+
+impl<T> Sender<T> {
+    /// Sends a parcel; waits while the channel is full.
+    pub(crate) fn send_parcel(&self, parcel: &Parcel) -> Result<(), SendFailure> {
+        self.end.send(parcel, Form::Value, Patience::Until(None))
+    }
+
+    /// Sends a parcel, if that can be done at once.
+    pub(crate) fn try_send_parcel(&self, parcel: &Parcel) -> Result<(), SendFailure> {
+        self.end.send(parcel, Form::Value, Patience::None)
+    }
+
+    /// Wakes all who wait to receive, for a reason of their own that they see by now. Takes no lock: a process that was stopped with one in its hands
+    /// is in nobody's way.
+    pub(crate) fn wake_receivers(&self) -> io::Result<()> {
+        let bell = &self.end.ring.side(Which::Senders).bell;
+        bell.ring_for_all();
+        if bell.somebody_lies_down() {
+            // Where there is no room for a token there is something to read, which wakes as well.
+            let _room = self.end.socket.try_send(&[&TOKEN], &[])?;
+        }
+        Ok(())
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Receives a message as it is, if there is one.
+    pub(crate) fn try_recv_raw<R>(&self, take: impl FnOnce(Raw<'_>, Beside) -> R) -> Result<R, RecvError> {
+        self.end.receive_raw(Patience::None, take)
+    }
+
+    /// Receives a message as it is.
+    pub(crate) fn recv_raw<R>(&self, take: impl FnOnce(Raw<'_>, Beside) -> R) -> Result<R, RecvError> {
+        self.end.receive_raw(Patience::Until(None), take)
+    }
+
+    /// Waits until a message can be received, nothing more can come, it is over for another reason, or the deadline.
+    ///
+    /// Who makes it over for another reason [wakes](Sender::wake_receivers) those who wait.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>, over: &dyn Fn() -> bool) -> io::Result<()> {
+        let over = || self.end.ring.has_data() || over();
+        self.end.view(Which::Receivers).wait(&over, deadline).map(drop)
+    }
+}

@@ -1,0 +1,129 @@
+//! The pool's side of its workers: what each has been given, and what it may be given.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::desk::Desk;
+use super::error::TaskFailure;
+use super::job::Job;
+use super::message::JobHead;
+use super::worker::Message;
+use crate::channel::{SendFailure, Sender};
+use crate::launch::Failure;
+use crate::process::Child;
+
+/// What takes this long is no quick call, whatever others were.
+pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
+
+/// A worker, as the pool sees it.
+pub(super) struct Worker {
+    pub(super) number: u64,
+    pub(super) name: Arc<str>,
+    pub(super) pid: u32,
+    pub(super) child: Child<Option<Failure>>,
+    /// `None` once it gets no more.
+    pub(super) jobs: Option<Sender<Message>>,
+    pub(super) desk: Desk,
+    pub(super) assigned: VecDeque<Assigned>,
+    pub(super) claims: Vec<usize>,
+    pub(super) is_ready: bool,
+    /// What its end will mean for the call that it was killed for.
+    pub(super) verdict: Option<Verdict>,
+    /// Its channel took nothing more, or was held by one who is stopped: until when nothing is tried.
+    pub(super) full_until: Option<Instant>,
+    pub(super) tasks: u64,
+    pub(super) nanoseconds: u64,
+    pub(super) started: Instant,
+    /// When it was last given a job while it had none, or answered.
+    pub(super) moved_on: Instant,
+}
+
+/// A job that a worker has.
+pub(super) struct Assigned {
+    pub(super) job: Job,
+    pub(super) claim: usize,
+    /// How many of its calls are answered, from the first on.
+    pub(super) answered: u64,
+    /// How many are this worker's: the others were taken back.
+    pub(super) count: u64,
+}
+
+/// What the end of a worker means for the call that it was killed for.
+pub(super) struct Verdict {
+    pub(super) job: u64,
+    pub(super) call: u64,
+    pub(super) failure: TaskFailure,
+}
+
+impl Worker {
+    /// Whether it gets no more jobs.
+    pub(super) fn leaves(&self) -> bool {
+        self.jobs.is_none()
+    }
+
+    /// How many calls it may still be given.
+    pub(super) fn allowance(&self, max_tasks: Option<u64>) -> Option<u64> {
+        let before_it: u64 = self.assigned.iter().map(|assigned| assigned.count - assigned.answered).sum();
+        max_tasks.map(|most| most.saturating_sub(self.tasks + before_it))
+    }
+
+    pub(super) fn takes_more(&self, ahead: usize, max_tasks: Option<u64>) -> bool {
+        // One that is not there yet gets one job, for others may be there before it.
+        let most = if self.is_ready { ahead } else { 1 };
+        self.jobs.is_some()
+            && self.verdict.is_none()
+            && self.full_until.is_none_or(|until| Instant::now() >= until)
+            && self.assigned.len() < most
+            && !self.claims.is_empty()
+            && self.allowance(max_tasks).is_none_or(|left| left > 0)
+    }
+
+    /// How many calls it has before it that it has not begun, but for those that it will begin next.
+    pub(super) fn movable(&self) -> u64 {
+        let not_begun = |assigned: &Assigned| {
+            if assigned.job.is_pinned {
+                return 0;
+            }
+            assigned.count - self.desk.begun(assigned.claim, assigned.count).min(assigned.count)
+        };
+        self.assigned.iter().map(not_begun).sum()
+    }
+
+    /// Gives it a job: else the job, and why it can be given to nobody, if that is so.
+    pub(super) fn give(&mut self, job: Job) -> Result<(), (Job, Option<String>)> {
+        let (Some(jobs), Some(claim)) = (&self.jobs, self.claims.pop()) else { return Err((job, None)) };
+        self.desk.offer(claim);
+        let head = JobHead {
+            function: job.function,
+            job: job.number,
+            count: job.count,
+            first: job.first,
+            claim: claim as u64,
+            limited: job.limit.is_some(),
+        };
+        match job.payload.send(&head, jobs) {
+            // One that has ended is buried soon, and its jobs go to others.
+            Ok(()) | Err(SendFailure::Disconnected | SendFailure::Closed) => {
+                let count = job.count;
+                if self.assigned.is_empty() {
+                    self.moved_on = Instant::now();
+                }
+                self.assigned.push_back(Assigned { job, claim, answered: 0, count });
+                Ok(())
+            }
+            Err(error) => {
+                self.claims.push(claim);
+                let full = matches!(error, SendFailure::Full | SendFailure::TimedOut);
+                self.full_until = full.then(|| Instant::now() + LONG_CALL);
+                Err((job, (!full).then(|| error.to_string())))
+            }
+        }
+    }
+
+    /// The job that it is at, and its time limit, if it has one.
+    pub(super) fn limited(&self) -> Option<(&Assigned, Duration)> {
+        let assigned = self.assigned.front()?;
+        Some((assigned, assigned.job.limit?))
+    }
+}

@@ -1,0 +1,589 @@
+//! The engine of a pool: which worker has which job, what comes back, and what becomes of the jobs of workers that end.
+//!
+//! # Who does the work
+//!
+//! There is one queue of jobs, one channel of jobs per worker, and one channel of answers. Whoever waits for a result **attends** to the
+//! pool meanwhile: it waits for messages of the workers, takes them in and hands out jobs, so that a result reaches the
+//! thread that wants it without another one in between. One attends at a time; others who wait follow it. When nobody waits, the pool's
+//! own thread, its [manager](super::manager), attends. It stays away while threads come and go, since two that listen to one channel
+//! wake each other for nothing.
+//!
+//! # What a worker can die of
+//!
+//! A worker's end is noticed by the watcher, which tells the engine ([`Engine::bury`]). By then all that the worker
+//! has sent is in the channel of answers, and what it had gathered is on its [desk](super::desk). What has no answer then, and was not
+//! begun, goes back to the head of the queue. One call at most was begun and not answered: it has failed, with the
+//! worker's exit status, or is begun anew as often as the pool's `retries` allow.
+//!
+//! The engine's lock is never held while code of the user's runs (encoding, decoding, wakers, callbacks), nor while a process is
+//! started.
+
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use super::crew::{Assigned, Verdict, Worker};
+use super::desk::{CLAIMS, Desk};
+use super::error::{PoolError, TaskFailure};
+use super::job::{Answers, Job, Mailbox, Payload};
+use super::ledger::{LOST_WORKER, Phase, State, earlier};
+use super::message::{HEAD, JobHead};
+use super::worker::{Message, Station};
+use crate::channel::{Receiver, RecvError, Sender};
+use crate::launch::Failure;
+use crate::process::{Child, JoinError, watcher};
+use crate::wire::parcel::Remaining;
+
+/// How many workers in a row may end before they are ready, until the pool gives up.
+const MOST_FAILED_STARTS: u32 = 3;
+
+/// How a worker is started: given its station.
+pub(super) type Start = Box<dyn Fn(Station) -> Result<Child<Option<Failure>>, PoolError> + Send + Sync>;
+
+pub(super) struct Engine {
+    state: Mutex<State>,
+    /// For those who wait while another attends.
+    followers: Condvar,
+    /// For the manager.
+    manager: Condvar,
+    answers: Receiver<Message>,
+    /// The other end of it, which workers have too.
+    to_answers: Sender<Message>,
+    /// How often those who listen were to look around.
+    pokes: AtomicU64,
+    start: Start,
+    /// What makes the state of a worker; its first job.
+    initializer: Option<(u64, Arc<Payload>)>,
+    max_tasks: Option<u64>,
+}
+
+/// The engine's state, locked. Who is to be told of what happened is told when it is unlocked.
+pub(super) struct Locked<'a> {
+    engine: &'a Engine,
+    guard: Option<MutexGuard<'a, State>>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        self.guard.as_ref().expect("locked")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.guard.as_mut().expect("locked")
+    }
+}
+
+impl Locked<'_> {
+    /// Unlocks for a while.
+    pub(super) fn unlocked<R>(&mut self, action: impl FnOnce() -> R) -> R {
+        let told = std::mem::take(&mut self.told);
+        self.guard = None;
+        told.into_iter().for_each(Waker::wake);
+        let done = action();
+        self.guard = Some(self.engine.lock_state());
+        done
+    }
+
+    /// Waits for a condition's notice, or the deadline.
+    fn wait(&mut self, condition: &Condvar, deadline: Option<Instant>) {
+        if !self.told.is_empty() {
+            return self.unlocked(|| ()); // and looks again
+        }
+        let guard = self.guard.take().expect("locked");
+        self.guard = Some(match deadline {
+            None => condition.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                condition.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        });
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let told = std::mem::take(&mut self.told);
+        self.guard = None;
+        told.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Tells the engine that a worker has ended.
+struct Notice {
+    engine: Weak<Engine>,
+    worker: u64,
+}
+
+impl Wake for Notice {
+    fn wake(self: Arc<Self>) {
+        if let Some(engine) = self.engine.upgrade() {
+            let mut state = engine.lock();
+            state.dead.push(self.worker);
+            engine.stir(&mut state);
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn new(
+        target: usize,
+        start: Start,
+        initializer: Option<(u64, Arc<Payload>)>,
+        max_tasks: Option<u64>,
+    ) -> Result<Arc<Self>, PoolError> {
+        let (to_answers, answers) = crate::channel::channel()?;
+        let state = State {
+            queue: VecDeque::new(),
+            pinned: Vec::new(),
+            workers: Vec::new(),
+            next_job: 1,
+            next_worker: 1,
+            target,
+            starting: 0,
+            early: Vec::new(),
+            waiters: 0,
+            attended: false,
+            listening: 0,
+            manager_sleeps: false,
+            delivered: false,
+            dead: Vec::new(),
+            told: Vec::new(),
+            callbacks: Vec::new(),
+            phase: Phase::Open,
+            failed_starts: 0,
+            activity: 0,
+            call_time: 0,
+            job_time: 0,
+            restarts: 0,
+            tasks: 0,
+        };
+        Ok(Arc::new(Self {
+            state: Mutex::new(state),
+            followers: Condvar::new(),
+            manager: Condvar::new(),
+            answers,
+            to_answers,
+            pokes: AtomicU64::new(0),
+            start,
+            initializer,
+            max_tasks,
+        }))
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked { engine: self, guard: Some(self.lock_state()) }
+    }
+
+    // --- Workers ---
+
+    /// Starts a worker that is missing, if one is: whether one was.
+    pub(super) fn start_missing(self: &Arc<Self>, state: &mut Locked<'_>) -> Result<bool, PoolError> {
+        if state.is_over()
+            || state.workers.iter().filter(|worker| !worker.leaves()).count() + state.starting >= state.target
+        {
+            return Ok(false);
+        }
+        let number = state.next_worker;
+        state.next_worker += 1;
+        state.starting += 1;
+        let started = state.unlocked(|| self.start_worker(number));
+        state.starting -= 1;
+        let mut worker = started?;
+        worker.is_ready = state.early.contains(&number);
+        state.early.retain(|early| *early != number);
+        if number > state.target as u64 {
+            state.restarts += 1;
+        }
+        // Its end is told from here on, unless it has come.
+        let notice = Waker::from(Arc::new(Notice { engine: Arc::downgrade(self), worker: number }));
+        let record = worker.child.record();
+        if record.wake_at_end(&notice).is_some() {
+            state.dead.push(number);
+        }
+        let _it_is_watched_a_little_later = watcher::hurry(record);
+        state.workers.push(worker);
+        self.advance(state);
+        Ok(true)
+    }
+
+    fn start_worker(&self, number: u64) -> Result<Worker, PoolError> {
+        let (to_worker, jobs) = crate::channel::channel()?;
+        let desk = Desk::create()?;
+        let answers = self.to_answers.clone();
+        if let Some((function, payload)) = &self.initializer {
+            let head = JobHead { function: *function, count: payload.count(), ..JobHead::default() };
+            payload.send(&head, &to_worker).map_err(|error| PoolError::Encode(error.to_string()))?;
+        }
+        let has_initializer = self.initializer.is_some();
+        // The worker gets duplicates of all of it.
+        let ours = Desk::open(crate::sys::Object::from(desk.object().try_clone_to_owned()?))?;
+        let child = (self.start)(Station { number, jobs, answers, desk, has_initializer })?;
+        Ok(Worker {
+            number,
+            name: child.name().into(),
+            pid: child.pid(),
+            child,
+            jobs: Some(to_worker),
+            desk: ours,
+            assigned: VecDeque::new(),
+            claims: (0..CLAIMS).rev().collect(),
+            is_ready: false,
+            verdict: None,
+            full_until: None,
+            tasks: 0,
+            nanoseconds: 0,
+            started: Instant::now(),
+            moved_on: Instant::now(),
+        })
+    }
+
+    // --- Those who wait ---
+
+    /// Waits until it is so, or the deadline; does the pool's work meanwhile. Whether it is so.
+    pub(super) fn attend(
+        &self,
+        deadline: Option<Instant>,
+        mut it_is_so: impl FnMut(&mut State) -> bool,
+    ) -> bool {
+        let mut state = self.lock();
+        state.waiters += 1;
+        state.activity += 1;
+        let came = loop {
+            self.advance(&mut state);
+            if it_is_so(&mut state) {
+                break true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break false;
+            }
+            if state.attended {
+                state.wait(&self.followers, deadline);
+                continue;
+            }
+            state.attended = true;
+            if state.listening > 0 {
+                self.poke(&mut state); // the manager: it leaves this to us
+            }
+            let until = earlier(deadline, state.next_look());
+            self.listen(&mut state, until);
+            state.attended = false;
+        };
+        state.waiters -= 1;
+        if state.waiters > 0 {
+            self.followers.notify_all(); // one of them attends
+        } else if state.manager_sleeps && state.has_work() {
+            state.manager_sleeps = false;
+            self.manager.notify_one();
+        }
+        came
+    }
+
+    /// Waits for messages.
+    pub(super) fn listen(&self, state: &mut Locked<'_>, until: Option<Instant>) {
+        state.listening += 1;
+        let pokes = self.pokes.load(Ordering::SeqCst);
+        let was_poked = || self.pokes.load(Ordering::SeqCst) != pokes;
+        let waited = state.unlocked(|| self.answers.wait_until(until, &was_poked));
+        state.listening -= 1;
+        if let Err(error) = waited {
+            self.end(state, format!("the system refuses to wait for the workers: {error}"));
+        }
+    }
+
+    /// Makes those who listen look around.
+    fn poke(&self, state: &mut State) {
+        state.activity += 1;
+        self.pokes.fetch_add(1, Ordering::SeqCst);
+        // What fails is the socket of the channel: then all who listen see that it is at its end.
+        let _they_look_anyway = self.to_answers.wake_receivers();
+    }
+
+    /// Makes somebody look around, whoever there is.
+    fn stir(&self, state: &mut State) {
+        if state.listening > 0 {
+            self.poke(state);
+        }
+        if state.waiters > 0 {
+            self.followers.notify_all();
+        } else {
+            state.manager_sleeps = false;
+            self.manager.notify_one();
+        }
+    }
+
+    /// The manager sleeps, until the deadline if there is one: so long that it has to be told of what there is to do.
+    pub(super) fn sleep(&self, state: &mut Locked<'_>, deadline: Option<Instant>, long: bool) {
+        state.manager_sleeps = long;
+        state.wait(&self.manager, deadline);
+        state.manager_sleeps = false;
+    }
+
+    // --- What there is to do ---
+
+    /// Takes in what the workers have sent, buries those that have ended, enforces limits, hands out jobs.
+    pub(super) fn advance(&self, state: &mut Locked<'_>) {
+        self.receive(state);
+        if !state.dead.is_empty() {
+            // All that they have sent was sent before they ended.
+            let dead = std::mem::take(&mut state.dead);
+            self.receive(state);
+            for number in dead {
+                self.bury(state, number);
+            }
+        }
+        state.enforce_limits();
+        self.hand_out(state);
+        if std::mem::take(&mut state.delivered) {
+            if state.waiters > 1 || (state.waiters > 0 && state.listening > 0) {
+                self.followers.notify_all();
+            }
+            if state.listening > 0 && state.waiters > 0 {
+                self.poke(state);
+            }
+        }
+        if !state.callbacks.is_empty() || state.is_short_of_workers() {
+            state.manager_sleeps = false;
+            self.manager.notify_one();
+        }
+    }
+
+    fn receive(&self, state: &mut State) {
+        while !self.answers.is_empty() {
+            let taken = self.answers.try_recv_raw(|raw, beside| state.take_in(raw, beside));
+            match taken {
+                Ok(()) => {}
+                Err(RecvError::Empty | RecvError::Disconnected) => break,
+                Err(error) => {
+                    self.end(state, format!("the answers of the workers cannot be received: {error}"));
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A worker has ended: what becomes of its jobs.
+    fn bury(&self, state: &mut State, number: u64) {
+        let Some(place) = state.workers.iter().position(|worker| worker.number == number) else { return };
+        let mut worker = state.workers.swap_remove(place);
+        let (cause, told) = match worker.child.join() {
+            Ok(Some(failure)) => (TaskFailure::from(failure), true),
+            Ok(None) => (TaskFailure::Ended(crate::ExitStatus::Exited(0)), false),
+            Err(JoinError::Panicked { panic, .. }) => (TaskFailure::Panicked(panic), false),
+            Err(JoinError::Ended { status, .. }) => (TaskFailure::Ended(status), false),
+            Err(error) => (TaskFailure::Pool(error.to_string()), false),
+        };
+        let left = worker.desk.left();
+        for mut assigned in std::mem::take(&mut worker.assigned) {
+            if let Some(left) = left.as_ref().filter(|left| left.job == assigned.job.number) {
+                let next = assigned.job.first + assigned.answered;
+                if left.first == next {
+                    let bytes = Answers::Copied([&[0; HEAD][..], &left.bytes].concat());
+                    state.answer(
+                        &worker.name,
+                        worker.pid,
+                        &mut assigned,
+                        left.count,
+                        bytes,
+                        Remaining::default(),
+                    );
+                }
+            }
+            let begun = worker.desk.begun(assigned.claim, assigned.count);
+            if begun > assigned.answered {
+                let call = assigned.job.first + assigned.answered;
+                assigned.answered += 1;
+                let verdict = worker
+                    .verdict
+                    .take_if(|verdict| (verdict.job, verdict.call) == (assigned.job.number, call));
+                state.call_is_lost(&worker, &assigned.job, call, &cause, verdict);
+            }
+            state.put_back(&assigned);
+        }
+        state.tasks += worker.tasks;
+        if worker.is_ready || state.is_over() || worker.jobs.is_none() {
+            return;
+        }
+        state.failed_starts += 1;
+        if state.failed_starts >= MOST_FAILED_STARTS {
+            let why = match (told, cause) {
+                (true, cause) => PoolError::Initializer(cause).to_string(),
+                (false, TaskFailure::Ended(status)) => PoolError::Ended(status).to_string(),
+                (false, cause) => format!("a worker of the pool ended before it took a task: {cause}"),
+            };
+            self.end(state, why);
+        }
+    }
+
+    /// Ends the pool: nothing more is done, all that is not done has failed.
+    pub(super) fn end(&self, state: &mut State, why: String) {
+        if matches!(state.phase, Phase::Ended(_)) {
+            return;
+        }
+        let pinned = std::mem::take(&mut state.pinned).into_iter().map(|(_, job)| job);
+        for job in std::mem::take(&mut state.queue).into_iter().chain(pinned) {
+            state.fail(&job, 0, &TaskFailure::Pool(why.clone()), None);
+        }
+        for place in 0..state.workers.len() {
+            let worker = &mut state.workers[place];
+            worker.jobs = None;
+            let _gone_or_going = worker.child.kill();
+            let who = (Arc::clone(&worker.name), worker.pid);
+            for assigned in std::mem::take(&mut state.workers[place].assigned) {
+                let Assigned { mut job, answered, count, .. } = assigned;
+                job.count = count;
+                let begun = Some(who.clone());
+                state.fail(&job, answered, &TaskFailure::Pool(why.clone()), begun.as_ref());
+            }
+        }
+        state.phase = Phase::Ended(why);
+        self.stir(state);
+    }
+
+    /// Takes no more tasks.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Open) {
+            state.phase = Phase::Closed;
+        }
+        self.stir(&mut state);
+    }
+
+    /// Hands out jobs to workers that have few.
+    fn hand_out(&self, state: &mut State) {
+        for (number, job) in std::mem::take(&mut state.pinned) {
+            match state.workers.iter_mut().find(|worker| worker.number == number) {
+                None => state.fail(&job, 0, &TaskFailure::Pool(LOST_WORKER.into()), None),
+                Some(worker) => match worker.give(job) {
+                    Ok(()) => {}
+                    Err((job, None)) => state.pinned.push((number, job)),
+                    Err((job, Some(why))) => state.fail(&job, 0, &TaskFailure::Argument(why), None),
+                },
+            }
+        }
+        while !state.queue.is_empty() {
+            let ahead = state.ahead();
+            let max_tasks = self.max_tasks;
+            let fits = |worker: &&mut Worker| worker.takes_more(ahead, max_tasks);
+            let free = state.workers.iter_mut().filter(fits).min_by_key(|worker| worker.assigned.len());
+            let Some(worker) = free else { break };
+            let Some(mut job) = state.queue.pop_front() else { break };
+            if let Some(rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
+                state.queue.push_front(rest);
+            }
+            match worker.give(job) {
+                Ok(()) => {}
+                Err((job, None)) => state.queue.push_front(job),
+                Err((job, Some(why))) => state.fail(&job, 0, &TaskFailure::Argument(why), None),
+            }
+        }
+        if state.queue.is_empty() {
+            while state.rebalance(self.max_tasks) {}
+        }
+        state.dismiss(self.max_tasks);
+    }
+
+    /// Puts a job into the queue.
+    ///
+    /// The job's number is the engine's to give.
+    pub(super) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
+        let mut state = self.lock();
+        if let Some(why) = state.why_closed() {
+            return Err(PoolError::Closed(why));
+        }
+        job.number = state.new_number();
+        let number = job.number;
+        state.queue.push_back(job);
+        state.activity += 1;
+        if state.waiters == 0 {
+            self.hand_out(&mut state);
+            if state.manager_sleeps {
+                state.manager_sleeps = false;
+                self.manager.notify_one();
+            }
+        } else {
+            self.advance(&mut state);
+        }
+        Ok(number)
+    }
+
+    /// Puts one job for each worker into the queue, made by a function for its number.
+    pub(super) fn submit_to_all(&self, mut make: impl FnMut() -> Job) -> Result<usize, PoolError> {
+        let mut state = self.lock();
+        if let Some(why) = state.why_closed() {
+            return Err(PoolError::Closed(why));
+        }
+        let numbers: Vec<u64> =
+            state.workers.iter().filter(|worker| !worker.leaves()).map(|worker| worker.number).collect();
+        for (index, worker) in numbers.iter().enumerate() {
+            let mut job = make();
+            job.number = state.new_number();
+            job.index = index as u64;
+            state.pinned.push((*worker, job));
+        }
+        state.activity += 1;
+        self.advance(&mut state);
+        self.stir(&mut state);
+        Ok(numbers.len())
+    }
+
+    /// Takes back what has not been begun of the calls whose outcomes go to a mailbox. With `kill` also the one that is being done, with
+    /// its worker. How many calls were taken back, killed ones included.
+    pub(super) fn cancel(&self, mailbox: &Arc<Mailbox>, kill: bool) -> u64 {
+        let mut state = self.lock();
+        let mut cancelled = 0;
+        for job in std::mem::take(&mut state.queue) {
+            if Arc::ptr_eq(&job.mailbox, mailbox) {
+                cancelled += job.count;
+                state.fail(&job, 0, &TaskFailure::Cancelled, None);
+            } else {
+                state.queue.push_back(job);
+            }
+        }
+        let mut failed = Vec::new();
+        for worker in &mut state.workers {
+            for assigned in &mut worker.assigned {
+                if !Arc::ptr_eq(&assigned.job.mailbox, mailbox) {
+                    continue;
+                }
+                let begun = worker.desk.take_back(assigned.claim, assigned.count);
+                if begun < assigned.count {
+                    let mut job = assigned.job.clone();
+                    job.count = assigned.count;
+                    cancelled += assigned.count - begun;
+                    assigned.count = begun;
+                    failed.push((job, begun));
+                }
+                if kill && begun > assigned.answered && worker.verdict.is_none() {
+                    let call = assigned.job.first + begun - 1;
+                    worker.verdict =
+                        Some(Verdict { job: assigned.job.number, call, failure: TaskFailure::Cancelled });
+                    let _gone_already = worker.child.kill();
+                    cancelled += 1;
+                }
+            }
+        }
+        for (job, begun) in failed {
+            state.fail(&job, begun, &TaskFailure::Cancelled, None);
+        }
+        self.advance(&mut state);
+        cancelled
+    }
+
+    /// Changes how many workers there are.
+    pub(super) fn resize(&self, target: usize) {
+        let mut state = self.lock();
+        state.target = target;
+        self.advance(&mut state);
+        self.stir(&mut state);
+    }
+}

@@ -1,0 +1,254 @@
+//! Jobs: calls that go to a worker together, and where their outcomes go.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::error::TaskError;
+use super::message::{HEAD, JobHead, begin_part, end_part};
+use super::worker::Message;
+use crate::channel::{SendFailure, Sender};
+use crate::wire::codec::CodecError;
+use crate::wire::parcel::{self, Parcel, Remaining};
+
+/// Encoded calls. They stay until all are answered: those that a dead worker had not begun go to another.
+#[derive(Debug)]
+pub(super) struct Payload {
+    parcel: Mutex<Parcel>,
+    /// Where each call begins.
+    starts: Vec<usize>,
+}
+
+/// Calls that are being gathered.
+#[derive(Debug)]
+pub(super) struct Packing {
+    parcel: Parcel,
+    starts: Vec<usize>,
+}
+
+impl Packing {
+    pub(super) fn new() -> Self {
+        Self { parcel: vec![0; HEAD].into(), starts: Vec::new() }
+    }
+
+    /// How many calls there are, and in how many bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.starts.len(), self.parcel.length())
+    }
+
+    /// Adds a call.
+    pub(super) fn add<A: Serialize>(&mut self, arguments: &A) -> Result<(), CodecError> {
+        let at = begin_part(&mut self.parcel.bytes);
+        let packed = parcel::pack_behind(arguments, &mut self.parcel).and_then(|()| {
+            let fits = end_part(&mut self.parcel.bytes, at);
+            if fits { Ok(()) } else { Err(serde::ser::Error::custom("more than 4 GiB: use `Bytes`")) }
+        });
+        match packed {
+            Ok(()) => self.starts.push(at),
+            Err(_) => self.parcel.bytes.truncate(at),
+        }
+        packed
+    }
+
+    pub(super) fn finish(self) -> Arc<Payload> {
+        Arc::new(Payload { parcel: Mutex::new(self.parcel), starts: self.starts })
+    }
+}
+
+impl Payload {
+    pub(super) fn count(&self) -> u64 {
+        self.starts.len() as u64
+    }
+
+    /// Sends the calls that a head names, if that can be done at once.
+    pub(super) fn send(&self, head: &JobHead, jobs: &Sender<Message>) -> Result<(), SendFailure> {
+        let mut whole = self.parcel.lock().unwrap_or_else(PoisonError::into_inner);
+        if head.count == self.count() {
+            head.write(&mut whole.bytes[..HEAD]);
+            return jobs.try_send_parcel(&whole);
+        }
+        let place = |call: u64| {
+            let call = usize::try_from(call).unwrap_or(usize::MAX);
+            self.starts.get(call).copied().unwrap_or(whole.bytes.len())
+        };
+        let (start, end) = (place(head.first), place(head.first + head.count));
+        let mut bytes = vec![0; HEAD];
+        head.write(&mut bytes);
+        bytes.extend_from_slice(&whole.bytes[start..end]);
+        // All that was beside the calls goes along: their bytes say which is whose.
+        let part = Parcel { bytes, beside: std::mem::take(&mut whole.beside) };
+        let sent = jobs.try_send_parcel(&part);
+        whole.beside = part.beside;
+        sent
+    }
+}
+
+/// Calls that go to one worker.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) number: u64,
+    pub(super) function: u64,
+    pub(super) payload: Arc<Payload>,
+    /// Which calls of the payload.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    /// The index of the payload's first call among all that have the mailbox.
+    pub(super) index: u64,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) limit: Option<Duration>,
+    /// How often a call may be begun anew whose worker ended.
+    pub(super) retries: u32,
+    /// Whether one worker is to have it, and no other.
+    pub(super) is_pinned: bool,
+}
+
+/// Where the outcomes of calls arrive.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    content: Mutex<Content>,
+    arrived: AtomicUsize,
+    /// Nobody wants them any more.
+    pub(super) is_abandoned: AtomicBool,
+    /// The only outcome that was to come has been taken.
+    emptied: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    deliveries: VecDeque<Delivery>,
+    waker: Option<Waker>,
+    /// What is to be done once something has arrived.
+    callback: Option<Callback>,
+    /// How long the calls took whose jobs are done, and how many they were.
+    pub(super) nanoseconds: u64,
+    pub(super) calls: u64,
+}
+
+/// What is to be done when a task is done.
+pub(super) struct Callback(pub(super) Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Callback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+/// What arrives in a mailbox.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// Answers to consecutive calls.
+    Answers { index: u64, count: u64, bytes: Answers, remaining: Remaining, worker: (Arc<str>, u32) },
+    /// A call that will not be answered.
+    Failed(u64, TaskError),
+}
+
+/// Answers as they came.
+#[derive(Debug)]
+pub(super) enum Answers {
+    Copied(Vec<u8>),
+    InPlace(bytes::Bytes),
+}
+
+impl Answers {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::InPlace(bytes) => bytes,
+        }
+    }
+}
+
+/// Who is to be told of a delivery.
+#[derive(Debug, Default)]
+pub(super) struct ToTell {
+    pub(super) waker: Option<Waker>,
+    pub(super) callback: Option<Callback>,
+}
+
+impl Mailbox {
+    pub(super) fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn deliver(&self, delivery: Delivery) -> ToTell {
+        let mut content = self.content();
+        if self.is_abandoned.load(Ordering::Relaxed) {
+            return ToTell::default();
+        }
+        content.deliveries.push_back(delivery);
+        self.arrived.fetch_add(1, Ordering::Release);
+        ToTell { waker: content.waker.take(), callback: content.callback.take() }
+    }
+
+    /// Whether something has arrived that nobody has taken.
+    pub(super) fn has_mail(&self) -> bool {
+        self.arrived.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn take(&self) -> Option<Delivery> {
+        if !self.has_mail() {
+            return None;
+        }
+        let delivery = self.content().deliveries.pop_front();
+        if delivery.is_some() {
+            self.arrived.fetch_sub(1, Ordering::Relaxed);
+        }
+        delivery
+    }
+
+    pub(super) fn is_emptied(&self) -> bool {
+        self.emptied.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_emptied(&self) {
+        self.emptied.store(true, Ordering::Relaxed);
+    }
+
+    /// Has a waker woken at the next delivery. `false` if something is there already.
+    pub(super) fn wake_at_delivery(&self, waker: &Waker) -> bool {
+        let mut content = self.content();
+        let waits = content.deliveries.is_empty();
+        if waits {
+            content.waker = Some(waker.clone());
+        }
+        waits
+    }
+
+    /// Has something done at the first delivery; gives it back if that is there already.
+    pub(super) fn call_at_delivery(&self, callback: Callback) -> Option<Callback> {
+        let mut content = self.content();
+        if content.deliveries.is_empty() {
+            content.callback = Some(callback);
+            return None;
+        }
+        Some(callback)
+    }
+
+    /// Nobody wants what has arrived, and what is to come.
+    pub(super) fn abandon(&self) {
+        let mut content = self.content();
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        let dropped = std::mem::take(&mut content.deliveries);
+        self.arrived.store(0, Ordering::Relaxed);
+        drop(content);
+        drop(dropped);
+    }
+}
+
+impl Job {
+    /// Keeps so many calls, and returns the others as another job.
+    pub(super) fn split(&mut self, count: u64) -> Option<Self> {
+        if count >= self.count {
+            return None;
+        }
+        let mut rest = self.clone();
+        rest.first += count;
+        rest.count -= count;
+        self.count = count;
+        Some(rest)
+    }
+}

@@ -1,0 +1,427 @@
+//! The ledger of a pool: which jobs wait, who has which, what comes of them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
+use super::error::{TaskError, TaskFailure};
+use super::job::{Answers, Callback, Delivery, Job, ToTell};
+use super::message::{AnswerHead, Kind};
+use super::stats::{Stats, WorkerStats};
+use crate::channel::Raw;
+use crate::wire::parcel::{Beside, Remaining};
+
+/// What a worker should have before it at least, in nanoseconds, so that it need not wait for more.
+const AHEAD: u64 = 200_000;
+/// How many jobs a worker has before it at most.
+const MOST_AHEAD: u64 = 32;
+/// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
+const WORTH_MOVING: u64 = 30_000;
+/// What is said of a job that one worker was to do, and no other.
+pub(super) const LOST_WORKER: &str = "the worker that was to do it has ended";
+
+pub(super) struct State {
+    pub(super) queue: VecDeque<Job>,
+    /// Jobs that one worker is to have, and no other.
+    pub(super) pinned: Vec<(u64, Job)>,
+    pub(super) workers: Vec<Worker>,
+    pub(super) next_job: u64,
+    pub(super) next_worker: u64,
+    /// How many workers there should be, and how many are being started.
+    pub(super) target: usize,
+    pub(super) starting: usize,
+    /// Workers that said that they are ready before whoever started them came to say that they are there.
+    pub(super) early: Vec<u64>,
+    /// How many threads wait for results; whether one of them attends; how many listen for messages.
+    pub(super) waiters: usize,
+    pub(super) attended: bool,
+    pub(super) listening: usize,
+    /// The manager sleeps for long unless it is told.
+    pub(super) manager_sleeps: bool,
+    /// Something has been delivered since those who wait were told.
+    pub(super) delivered: bool,
+    /// Workers that have ended and were not yet buried.
+    pub(super) dead: Vec<u64>,
+    pub(super) told: Vec<Waker>,
+    pub(super) callbacks: Vec<Callback>,
+    pub(super) phase: Phase,
+    pub(super) failed_starts: u32,
+    /// Counts what is submitted, and who comes to wait.
+    pub(super) activity: u64,
+    /// How long a call takes, and a job, in nanoseconds, about.
+    pub(super) call_time: u64,
+    pub(super) job_time: u64,
+    pub(super) restarts: u64,
+    pub(super) tasks: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    Open,
+    /// It takes no more tasks; those that it has are done.
+    Closed,
+    /// It does nothing more: why.
+    Ended(String),
+}
+
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A mean that forgets.
+fn learn(mean: &mut u64, value: u64) {
+    *mean = if *mean == 0 { value.max(1) } else { (*mean * 7 + value) / 8 };
+}
+
+impl State {
+    pub(super) fn new_number(&mut self) -> u64 {
+        self.next_job += 1;
+        self.next_job
+    }
+
+    /// Whether nothing more is to be begun.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// Whether no worker is left, of a pool that needs none any more.
+    pub(super) fn is_deserted(&self) -> bool {
+        !matches!(self.phase, Phase::Open)
+            && self.workers.is_empty()
+            && self.starting == 0
+            && !self.has_work()
+    }
+
+    /// Why no more tasks are taken.
+    pub(super) fn why_closed(&self) -> Option<String> {
+        match &self.phase {
+            Phase::Open => None,
+            Phase::Closed => Some("`close` was called".into()),
+            Phase::Ended(why) => Some(why.clone()),
+        }
+    }
+
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty() || !self.pinned.is_empty()
+    }
+
+    /// Whether there is something that workers have to do.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+            || !self.pinned.is_empty()
+            || self.workers.iter().any(|worker| !worker.assigned.is_empty())
+    }
+
+    /// Whether only the manager can go on.
+    pub(super) fn is_short_of_workers(&self) -> bool {
+        if self.is_over() || (matches!(self.phase, Phase::Closed) && !self.has_work()) {
+            return false;
+        }
+        self.workers.iter().filter(|worker| !worker.leaves()).count() + self.starting < self.target
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        self.waiters > 0
+    }
+
+    /// Whether the pool takes more tasks.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    pub(super) fn take_callbacks(&mut self) -> Vec<Callback> {
+        std::mem::take(&mut self.callbacks)
+    }
+
+    /// Takes a message of a worker in.
+    pub(super) fn take_in(&mut self, raw: Raw<'_>, beside: Beside) {
+        let bytes = match &raw {
+            Raw::Copied(bytes) => bytes,
+            Raw::InPlace(bytes) => &bytes[..],
+        };
+        // What is no message of a worker's is nobody's.
+        let Some(head) = AnswerHead::read(bytes) else { return };
+        let Some(place) = self.workers.iter().position(|worker| worker.number == head.worker) else {
+            if head.kind == Kind::Ready {
+                self.early.push(head.worker);
+                self.failed_starts = 0;
+            }
+            return;
+        };
+        let worker = &mut self.workers[place];
+        worker.full_until = None;
+        match head.kind {
+            Kind::Ready => {
+                worker.is_ready = true;
+                self.failed_starts = 0;
+            }
+            Kind::Answers | Kind::Done => {
+                let of_job = |assigned: &Assigned| assigned.job.number == head.job;
+                let Some(position) = worker.assigned.iter().position(of_job) else { return };
+                let Some(mut assigned) = worker.assigned.remove(position) else { return };
+                let expected = head.first == assigned.job.first + assigned.answered
+                    && head.count <= assigned.count - assigned.answered;
+                worker.tasks += head.count;
+                worker.moved_on = Instant::now();
+                let (name, pid) = (Arc::clone(&worker.name), worker.pid);
+                if head.kind == Kind::Done {
+                    worker.claims.push(assigned.claim);
+                    worker.nanoseconds += head.time;
+                    let calls = assigned.answered + head.count;
+                    if let Some(each) = head.time.checked_div(calls) {
+                        learn(&mut self.call_time, each);
+                        learn(&mut self.job_time, head.time);
+                        let mut content = assigned.job.mailbox.content();
+                        content.nanoseconds += head.time;
+                        content.calls += calls;
+                    }
+                }
+                if expected && head.count > 0 {
+                    let answers = match raw {
+                        Raw::Copied(bytes) => Answers::Copied(bytes.to_vec()),
+                        Raw::InPlace(bytes) => Answers::InPlace(bytes),
+                    };
+                    self.answer(&name, pid, &mut assigned, head.count, answers, beside.into());
+                }
+                if head.kind == Kind::Answers {
+                    self.workers[place].assigned.insert(position, assigned);
+                } else if assigned.answered < assigned.count {
+                    // It says that it is done, and is not.
+                    let why = TaskFailure::Pool("the worker left answers out".into());
+                    let Assigned { mut job, answered, count, .. } = assigned;
+                    job.count = count;
+                    self.fail(&job, answered, &why, Some(&(name, pid)));
+                }
+            }
+        }
+    }
+
+    /// Hands over answers to the next calls of a job.
+    pub(super) fn answer(
+        &mut self,
+        name: &Arc<str>,
+        pid: u32,
+        assigned: &mut Assigned,
+        count: u64,
+        bytes: Answers,
+        remaining: Remaining,
+    ) {
+        let index = assigned.job.index + assigned.job.first + assigned.answered;
+        assigned.answered += count;
+        let worker = (Arc::clone(name), pid);
+        let delivery = Delivery::Answers { index, count, bytes, remaining, worker };
+        let to_tell = assigned.job.mailbox.deliver(delivery);
+        self.tell(to_tell);
+    }
+
+    pub(super) fn tell(&mut self, to_tell: ToTell) {
+        self.delivered = true;
+        self.told.extend(to_tell.waker);
+        self.callbacks.extend(to_tell.callback);
+    }
+
+    /// The calls of a job from one on will not be answered.
+    pub(super) fn fail(
+        &mut self,
+        job: &Job,
+        from: u64,
+        failure: &TaskFailure,
+        worker: Option<&(Arc<str>, u32)>,
+    ) {
+        for call in from..job.count {
+            let error = TaskError { index: None, worker: worker.cloned(), failure: failure.clone() };
+            let to_tell = job.mailbox.deliver(Delivery::Failed(job.index + job.first + call, error));
+            self.tell(to_tell);
+        }
+    }
+
+    /// A worker ended in the middle of a call.
+    pub(super) fn call_is_lost(
+        &mut self,
+        worker: &Worker,
+        job: &Job,
+        call: u64,
+        cause: &TaskFailure,
+        verdict: Option<Verdict>,
+    ) {
+        let mut one = job.clone();
+        (one.first, one.count) = (call, 1);
+        let who = Some((Arc::clone(&worker.name), worker.pid));
+        match (verdict, &worker.verdict) {
+            (Some(verdict), _) => self.fail(&one, 0, &verdict.failure, who.as_ref()),
+            // It was killed for another call, which was over by then: this one has done nothing.
+            (None, Some(_)) => self.requeue(one),
+            (None, None) if one.retries > 0 && !one.is_pinned => {
+                one.retries -= 1;
+                self.requeue(one);
+            }
+            (None, None) => self.fail(&one, 0, cause, who.as_ref()),
+        }
+    }
+
+    /// Puts back what a worker that has ended had not begun.
+    pub(super) fn put_back(&mut self, assigned: &Assigned) {
+        if assigned.answered >= assigned.count {
+            return;
+        }
+        let mut job = assigned.job.clone();
+        job.first += assigned.answered;
+        job.count = assigned.count - assigned.answered;
+        if job.is_pinned {
+            self.fail(&job, 0, &TaskFailure::Pool(LOST_WORKER.into()), None);
+        } else {
+            self.requeue(job);
+        }
+    }
+
+    pub(super) fn requeue(&mut self, mut job: Job) {
+        if let Phase::Ended(why) = &self.phase {
+            let why = TaskFailure::Pool(why.clone());
+            return self.fail(&job, 0, &why, None);
+        }
+        if job.mailbox.is_abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        job.number = self.new_number();
+        self.queue.push_front(job);
+    }
+
+    /// How many jobs a worker should have before it.
+    pub(super) fn ahead(&self) -> usize {
+        match self.job_time {
+            0 => 2,
+            time => usize::try_from((AHEAD / time).clamp(2, MOST_AHEAD)).unwrap_or(2),
+        }
+    }
+
+    /// Takes jobs back from a worker that has several for one that has none. Whether it did.
+    pub(super) fn rebalance(&mut self, max_tasks: Option<u64>) -> bool {
+        let idles = |worker: &Worker| {
+            worker.is_ready && worker.assigned.is_empty() && worker.takes_more(1, max_tasks)
+        };
+        if !self.workers.iter().any(idles) {
+            return false;
+        }
+        let Some(victim) = self.workers.iter_mut().max_by_key(|worker| worker.movable()) else {
+            return false;
+        };
+        let calls = victim.movable();
+        let is_quick = self.call_time > 0
+            && calls.saturating_mul(self.call_time) < WORTH_MOVING
+            && victim.moved_on.elapsed() < LONG_CALL;
+        if calls == 0 || is_quick {
+            return false;
+        }
+        let Some(assigned) = victim.assigned.iter_mut().rev().find(|assigned| {
+            !assigned.job.is_pinned && victim.desk.begun(assigned.claim, assigned.count) < assigned.count
+        }) else {
+            return false;
+        };
+        let begun = victim.desk.take_back(assigned.claim, assigned.count);
+        if begun >= assigned.count {
+            return true; // it has begun the last one meanwhile: look at the others
+        }
+        let mut rest = assigned.job.clone();
+        rest.first += begun;
+        rest.count = assigned.count - begun;
+        assigned.count = begun;
+        // The idle one gets half of it, and the other half goes to who is free first.
+        rest.number = self.new_number();
+        let Some(worker) = self.workers.iter_mut().find(|worker| idles(worker)) else {
+            self.queue.push_front(rest);
+            return false;
+        };
+        let half = rest.count.div_ceil(2);
+        let second = rest.split(worker.allowance(max_tasks).map_or(half, |most| half.min(most)));
+        let given = worker.give(rest);
+        if let Some(mut second) = second {
+            second.number = self.new_number();
+            self.queue.push_front(second);
+        }
+        match given {
+            Ok(()) => {}
+            Err((job, None)) => self.queue.push_front(job),
+            Err((job, Some(why))) => self.fail(&job, 0, &TaskFailure::Argument(why), None),
+        }
+        false // what is in the queue goes to whoever answers next
+    }
+
+    /// Lets workers go that are too many, have done their share, or have no more to come.
+    pub(super) fn dismiss(&mut self, max_tasks: Option<u64>) {
+        let no_more = !matches!(self.phase, Phase::Open) && !self.has_work();
+        let staying = self.workers.iter().filter(|worker| !worker.leaves()).count();
+        let mut surplus = staying.saturating_sub(self.target);
+        for worker in &mut self.workers {
+            if worker.jobs.is_none() || !worker.assigned.is_empty() {
+                continue;
+            }
+            let has_done_its_share = max_tasks.is_some_and(|most| worker.tasks >= most);
+            if no_more || has_done_its_share {
+                worker.jobs = None; // which is the end of its jobs
+            } else if surplus > 0 {
+                worker.jobs = None;
+                surplus -= 1;
+            }
+        }
+    }
+
+    /// Kills workers whose call takes longer than it may.
+    pub(super) fn enforce_limits(&mut self) {
+        for worker in &mut self.workers {
+            let Some((assigned, limit)) = worker.limited() else { continue };
+            // In this order: a call that has run for so long is among those that had begun.
+            let begun = worker.desk.begun(assigned.claim, assigned.count);
+            let ran = worker.desk.running_for();
+            if ran < limit || worker.verdict.is_some() || begun == 0 {
+                continue;
+            }
+            let (job, call) = (assigned.job.number, assigned.job.first + begun - 1);
+            worker.verdict = Some(Verdict { job, call, failure: TaskFailure::TimedOut(limit) });
+            let _gone_already = worker.child.kill();
+        }
+    }
+
+    /// When to look next whether something takes too long.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let idles = |worker: &Worker| worker.is_ready && worker.assigned.is_empty();
+        let one_idles = self.queue.is_empty() && self.workers.iter().any(idles);
+        let busy = self.workers.iter().filter(|worker| one_idles && worker.movable() > 0);
+        let soon = Instant::now() + LONG_CALL;
+        let full =
+            self.workers.iter().filter(|_| self.has_queue()).filter_map(|worker| worker.full_until).min();
+        let too_long = busy.map(|worker| (worker.moved_on + LONG_CALL).max(soon)).min();
+        earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit())
+    }
+
+    /// When to look at the limits next.
+    pub(super) fn next_limit(&self) -> Option<Instant> {
+        let left = self.workers.iter().filter(|worker| worker.verdict.is_none()).filter_map(|worker| {
+            // The clock of the desk moves every few milliseconds.
+            let soon = Duration::from_millis(4);
+            worker.limited().map(|(_, limit)| limit.saturating_sub(worker.desk.running_for()) + soon)
+        });
+        left.min().and_then(|left| Instant::now().checked_add(left))
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let workers = self.workers.iter().map(|worker| WorkerStats {
+            name: worker.name.to_string(),
+            pid: worker.pid,
+            tasks: worker.tasks,
+            busy: Duration::from_nanos(worker.nanoseconds),
+            alive: worker.started.elapsed(),
+        });
+        Stats {
+            workers: workers.collect(),
+            tasks: self.tasks + self.workers.iter().map(|worker| worker.tasks).sum::<u64>(),
+            queued: self.queue.iter().map(|job| job.count).sum(),
+            restarts: self.restarts,
+        }
+    }
+}

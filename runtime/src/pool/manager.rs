@@ -1,0 +1,64 @@
+//! The pool's own thread: it starts workers, calls callbacks, and attends to the pool when nobody waits for a result.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::error::PoolError;
+use crate::launch::panic;
+
+/// How long it stays away after somebody has been there: who submits and waits in turn does better without it.
+const LINGER: Duration = Duration::from_millis(1);
+/// How long it stays away at most from somebody who waits for long.
+const LONG: Duration = Duration::from_millis(64);
+
+/// Manages a pool until its last worker has gone.
+pub(super) fn manage(engine: &Arc<Engine>) {
+    let mut state = engine.lock();
+    let (mut seen, mut patience) = (state.activity, LINGER);
+    loop {
+        engine.advance(&mut state);
+        let callbacks = state.take_callbacks();
+        if !callbacks.is_empty() {
+            state.unlocked(|| {
+                for callback in callbacks {
+                    // What it panics with, the hook has printed; the others are called all the same.
+                    if let Err(cause) = catch_unwind(AssertUnwindSafe(callback.0)) {
+                        panic::drop_quietly(cause);
+                    }
+                }
+            });
+            continue;
+        }
+        if state.is_deserted() {
+            return;
+        }
+        if state.is_short_of_workers() {
+            if let Err(error) = engine.start_missing(&mut state) {
+                let error: &dyn std::error::Error = &error;
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                engine.end(&mut state, format!("{error}{cause}"));
+            }
+            continue;
+        }
+        let goes_on = state.activity != seen;
+        seen = state.activity;
+        patience = if goes_on { LINGER } else { (patience * 2).min(LONG) };
+        if goes_on || state.has_waiters() {
+            engine.sleep(&mut state, Some(Instant::now() + patience), patience > LINGER);
+        } else if state.has_work() || !state.is_open() {
+            let until = state.next_look();
+            engine.listen(&mut state, until);
+        } else {
+            engine.sleep(&mut state, None, true);
+        }
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(engine: &Arc<Engine>) -> Result<(), PoolError> {
+    let engine = Arc::clone(engine);
+    std::thread::Builder::new().name("offspring-pool".into()).spawn(move || manage(&engine))?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What the pool and its workers say to each other: a head of fixed length, and calls or answers one after the other.
+//!
+//! A call is the length of its arguments and the arguments, an answer the length of its outcome and the outcome, so that one that
+//! cannot be decoded does not take the next ones along.
+
+use crate::wire::parcel::Parcel;
+
+/// The length of a head, in bytes.
+pub(super) const HEAD: usize = 48;
+/// The length of a length.
+pub(super) const LENGTH: usize = 4;
+
+/// The head of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct JobHead {
+    /// Where the function lies in the program's image.
+    pub(super) function: u64,
+    pub(super) job: u64,
+    /// How many calls.
+    pub(super) count: u64,
+    /// The number of the first of them.
+    pub(super) first: u64,
+    /// Its claim on the desk.
+    pub(super) claim: u64,
+    /// Whether its calls have a time limit.
+    pub(super) limited: bool,
+}
+
+/// What a message of a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The worker is there.
+    Ready = 1,
+    /// Answers.
+    Answers = 2,
+    /// The last answers of a job.
+    Done = 3,
+}
+
+/// The head of a message of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AnswerHead {
+    pub(super) kind: Kind,
+    pub(super) worker: u64,
+    pub(super) job: u64,
+    /// The number of the first call that is answered, and how many are.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    /// How many nanoseconds the job has taken, when it is done.
+    pub(super) time: u64,
+}
+
+fn write(words: [u64; HEAD / 8], bytes: &mut [u8]) {
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<[u64; HEAD / 8]> {
+    let (head, _) = bytes.split_at_checked(HEAD)?;
+    let mut words = [0; HEAD / 8];
+    for (word, place) in words.iter_mut().zip(head.chunks_exact(8)) {
+        *word = u64::from_le_bytes(place.try_into().ok()?);
+    }
+    Some(words)
+}
+
+impl JobHead {
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        write([self.function, self.job, self.count, self.first, self.claim, self.limited.into()], bytes);
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let [function, job, count, first, claim, limited] = read(bytes)?;
+        Some(Self { function, job, count, first, claim, limited: limited != 0 })
+    }
+}
+
+impl AnswerHead {
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        write([self.kind as u64, self.worker, self.job, self.first, self.count, self.time], bytes);
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let [kind, worker, job, first, count, time] = read(bytes)?;
+        let kind =
+            [Kind::Ready, Kind::Answers, Kind::Done].into_iter().find(|known| *known as u64 == kind)?;
+        Some(Self { kind, worker, job, first, count, time })
+    }
+
+    /// A message that is nothing but a head.
+    pub(super) fn alone(kind: Kind, worker: u64) -> Parcel {
+        let mut bytes = vec![0; HEAD];
+        Self { kind, worker, job: 0, first: 0, count: 0, time: 0 }.write(&mut bytes);
+        bytes.into()
+    }
+}
+
+/// Leaves room for a length; returns where.
+pub(super) fn begin_part(bytes: &mut Vec<u8>) -> usize {
+    let at = bytes.len();
+    bytes.resize(at + LENGTH, 0);
+    at
+}
+
+/// Fills the length in of what has been written since. `false` when it is too long for one.
+pub(super) fn end_part(bytes: &mut [u8], at: usize) -> bool {
+    let Ok(length) = u32::try_from(bytes.len() - at - LENGTH) else { return false };
+    bytes[at..at + LENGTH].copy_from_slice(&length.to_le_bytes());
+    true
+}
+
+/// Takes the next part off the front.
+pub(super) fn next_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (part, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_come_back() {
+        let mut bytes = [0; HEAD];
+        let job = JobHead { function: 1, job: 2, count: 3, first: 4, claim: 5, limited: true };
+        job.write(&mut bytes);
+        assert_eq!(JobHead::read(&bytes), Some(job));
+        let answer = AnswerHead { kind: Kind::Done, worker: 1, job: 2, first: 3, count: 4, time: 5 };
+        answer.write(&mut bytes);
+        assert_eq!(AnswerHead::read(&bytes), Some(answer));
+        assert_eq!(AnswerHead::read(&bytes[..HEAD - 1]), None);
+        assert_eq!(AnswerHead::read(&[0xFF; HEAD]), None);
+    }
+
+    #[test]
+    fn parts_are_told_apart_and_lengths_that_lie_are_not_believed() {
+        let mut bytes = Vec::new();
+        for part in [&b"one"[..], b"", b"three"] {
+            let at = begin_part(&mut bytes);
+            bytes.extend_from_slice(part);
+            assert!(end_part(&mut bytes, at));
+        }
+        let mut rest = &bytes[..];
+        assert_eq!(next_part(&mut rest), Some(&b"one"[..]));
+        assert_eq!(next_part(&mut rest), Some(&b""[..]));
+        assert_eq!(next_part(&mut &rest[..rest.len() - 1]), None);
+        assert_eq!(next_part(&mut rest), Some(&b"three"[..]));
+        assert_eq!(next_part(&mut rest), None);
+    }
+}

@@ -1,0 +1,624 @@
+//! A pool of worker processes that do tasks.
+//!
+//! ```
+//! use offspring::pool::Pool;
+//!
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = Pool::new(2)?;
+//!     let squares = pool.try_map(|n: u64| n * n, 0..10)?;
+//!     assert_eq!(squares, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+//!
+//!     let task = pool.submit(|a: String, b: String| a + &b, ("to".into(), "gether".into()))?;
+//!     assert_eq!(task.get()?, "together");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Tasks
+//!
+//! A task is a call of a function, or of a closure that captures nothing, with arguments that serde can encode: see
+//! [`spawn`](crate::spawn). [`map`](Pool::map) calls a function for each of many inputs, [`submit`](Pool::submit) for one; what a task
+//! needs beside its arguments a worker can keep from one task to the next ([`with_state`]). Arguments and results may have handles and
+//! [`Bytes`](crate::Bytes) in them, as the messages of a [channel](crate::channel) may.
+//!
+//! Tasks that take microseconds travel in large batches and tasks that take long one by one; a worker that has nothing to do takes over what
+//! another has not begun.
+//!
+//! # Failure
+//!
+//! Failure is the task's. A panic, an `exit`, a signal, a [time limit](Builder::task_timeout), arguments or a result that cannot be
+//! encoded or decoded: that task has a [`TaskError`] which says what happened, where and to which input; every other task goes on. A worker that
+//! has ended is replaced; tasks that it had been given and had not begun are done by others, once. No wait of a pool depends on a worker's goodwill.
+//!
+//! A pool gives up, and all its tasks with it, if three workers in a row end before they are ready: an initializer that fails would fail
+//! again. Every error says why.
+//!
+//! # The end
+//!
+//! [`close`](Pool::close) takes no more tasks and lets those be done that there are, [`join`](Pool::join) waits for that;
+//! [`terminate`](Pool::terminate), and dropping the pool, kills the workers: tasks that are not done fail. Workers are
+//! daemons: they end with the process that has the pool, however it ends.
+//!
+//! # Trust
+//!
+//! Workers share the memory of a channel with each other and with the pool: see [there](crate::channel#trust).
+
+mod crew;
+mod desk;
+mod engine;
+mod error;
+mod job;
+mod ledger;
+mod manager;
+mod message;
+mod stats;
+mod stream;
+mod task;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::{PoolError, TaskError, TaskFailure};
+pub use stats::{Stats, WorkerStats};
+pub use task::Task;
+pub use worker::{Initialize, with_state};
+
+use engine::Engine;
+use job::{Job, Mailbox, Packing, Payload};
+use stream::Stream;
+use worker::{Initializer, Runner};
+
+use crate::launch::StartMethod;
+use crate::process::{Function, cpu_count, target};
+use crate::sys::{image, poller};
+
+/// A pool of worker processes. See [the module](self).
+///
+/// All methods take `&self`, so threads can share a pool.
+#[doc(alias = "ProcessPoolExecutor")]
+pub struct Pool {
+    engine: Arc<Engine>,
+    limit: Option<Duration>,
+    retries: u32,
+    chunk_size: Option<u64>,
+}
+
+/// Settings for a pool.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let pool = offspring::Pool::builder()
+///         .workers(2)
+///         .name("decoder")
+///         .max_tasks_per_child(1000)
+///         .task_timeout(Duration::from_secs(60))
+///         .start()?;
+///     assert!(pool.submit(|| offspring::current().name, ())?.get()?.starts_with("decoder-"));
+///     Ok(())
+/// }
+/// ```
+#[derive(Default)]
+#[must_use = "a builder does nothing until `start`"]
+pub struct Builder {
+    workers: Option<usize>,
+    name: Option<String>,
+    method: Option<StartMethod>,
+    max_tasks: Option<u64>,
+    limit: Option<Duration>,
+    retries: u32,
+    chunk_size: Option<u64>,
+    initializer: Option<Result<(u64, Arc<Payload>), PoolError>>,
+}
+
+impl Builder {
+    /// How many workers there are. The default is [`cpu_count`].
+    #[doc(alias = "processes")]
+    #[doc(alias = "max_workers")]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// What the names of the workers begin with; a number follows. The default is `Worker`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How workers are made, in place of [`start_method()`](crate::start_method()).
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// A function that each worker calls before its first task. What it returns is the worker's state, which tasks reach by
+    /// [`with_state`]; it is dropped when the worker ends in good order.
+    #[allow(clippy::needless_pass_by_value)] // they are encoded, and their handles closed
+    pub fn initializer<F, A, S>(mut self, _function: F, arguments: A) -> Self
+    where
+        F: Initialize<A, S>,
+        A: Serialize + DeserializeOwned + 'static,
+        S: 'static,
+    {
+        let mut packing = Packing::new();
+        let packed = packing.add(&arguments).map_err(|error| PoolError::Encode(error.to_string()));
+        let offset = image::offset_of(worker::initialize::<F, A, S> as Initializer);
+        self.initializer = Some(
+            packed
+                .and_then(|()| Ok((offset.ok_or_else(|| PoolError::Invalid(foreign()))?, packing.finish()))),
+        );
+        self
+    }
+
+    /// After how many tasks a worker makes room for a new one, so that what it leaks goes back to the system.
+    #[doc(alias = "maxtasksperchild")]
+    pub fn max_tasks_per_child(mut self, count: u64) -> Self {
+        self.max_tasks = Some(count);
+        self
+    }
+
+    /// How long a task may take: then its worker is killed, and the task has [`TaskFailure::TimedOut`]. It is looked at every few milliseconds.
+    pub fn task_timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// How often a task is begun anew whose worker ended in the middle of it (0). For tasks that may be done twice. One that ran out of time, or
+    /// was cancelled, is not begun anew.
+    pub fn retries(mut self, count: u32) -> Self {
+        self.retries = count;
+        self
+    }
+
+    /// How many inputs of a `map` go to a worker at once. The default adapts to how long they take.
+    #[doc(alias = "chunksize")]
+    pub fn chunk_size(mut self, count: usize) -> Self {
+        self.chunk_size = Some(count as u64);
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// A setting that cannot be, and when a worker cannot be started: then those that could be have ended.
+    pub fn start(self) -> Result<Pool, PoolError> {
+        let workers = self.workers.unwrap_or_else(cpu_count);
+        let none = |what: &str| PoolError::Invalid(format!("{what}: at least 1"));
+        if workers == 0 {
+            return Err(none("the number of workers is 0"));
+        }
+        if self.max_tasks == Some(0) {
+            return Err(none("`max_tasks_per_child` is 0"));
+        }
+        if self.chunk_size == Some(0) {
+            return Err(none("`chunk_size` is 0"));
+        }
+        if self.limit == Some(Duration::ZERO) {
+            return Err(PoolError::Invalid("`task_timeout` is 0: longer than a task takes".into()));
+        }
+        let (name, method) = (self.name.unwrap_or_else(|| "Worker".into()), self.method);
+        let start = move |station: worker::Station| {
+            let name = format!("{name}-{}", station.number);
+            let builder = target(worker::work, (station,)).name(name).daemon(true);
+            Ok(method.into_iter().fold(builder, crate::Builder::start_method).start()?)
+        };
+        let initializer = self.initializer.transpose()?;
+        let engine = Engine::new(workers, Box::new(start), initializer, self.max_tasks)?;
+        // What is made so far ends with it.
+        let pool = Pool { engine, limit: self.limit, retries: self.retries, chunk_size: self.chunk_size };
+        while pool.engine.start_missing(&mut pool.engine.lock())? {}
+        manager::start(&pool.engine)?;
+        Ok(pool)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is said of a function that no worker can find.
+fn foreign() -> String {
+    crate::launch::StartError::ForeignFunction.to_string()
+}
+
+impl Pool {
+    /// Starts a pool with so many workers.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub fn new(workers: usize) -> Result<Self, PoolError> {
+        Self::builder().workers(workers).start()
+    }
+
+    /// Settings for a pool: workers, initializer, limits and more.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A pool that the whole program shares, with a worker for each processor. It is started at the first call, and ends with the program.
+    ///
+    /// # Errors
+    /// As [`Builder::start`]; the next call tries again.
+    pub fn shared() -> Result<&'static Self, PoolError> {
+        static SHARED: OnceLock<Pool> = OnceLock::new();
+        static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        if let Some(pool) = SHARED.get() {
+            return Ok(pool);
+        }
+        let _one_at_a_time = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(pool) = SHARED.get() {
+            return Ok(pool);
+        }
+        let pool = Self::builder().start()?;
+        Ok(SHARED.get_or_init(|| pool))
+    }
+
+    /// How many workers the pool is to have. For a moment there may be fewer, or more.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.engine.lock().target
+    }
+
+    /// Changes how many workers there are: new ones are started, those that are too many end when they have done what they have.
+    ///
+    /// # Errors
+    /// [`PoolError::Invalid`] for none at all.
+    pub fn resize(&self, workers: usize) -> Result<(), PoolError> {
+        if workers == 0 {
+            return Err(PoolError::Invalid("the number of workers is 0: at least 1".into()));
+        }
+        self.engine.resize(workers);
+        Ok(())
+    }
+
+    /// What the pool has done, and who its workers are.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine.lock().stats()
+    }
+
+    fn job(&self, function: u64, payload: Arc<Payload>, index: u64, mailbox: Arc<Mailbox>) -> Job {
+        let count = payload.count();
+        let (limit, retries) = (self.limit, self.retries);
+        Job {
+            number: 0,
+            function,
+            payload,
+            first: 0,
+            count,
+            index,
+            mailbox,
+            limit,
+            retries,
+            is_pinned: false,
+        }
+    }
+
+    /// Has a worker call a function with the elements of a tuple as arguments, as [`spawn`](crate::spawn) does.
+    ///
+    /// # Errors
+    /// [`PoolError::Encode`] when the arguments cannot be encoded, [`PoolError::Closed`] when the pool takes no more tasks.
+    #[doc(alias = "apply_async")]
+    #[allow(clippy::needless_pass_by_value)] // as above
+    pub fn submit<F, A>(&self, _function: F, arguments: A) -> Result<Task<F::Output>, PoolError>
+    where
+        F: Function<A>,
+        A: Serialize + DeserializeOwned + 'static,
+    {
+        let mut packing = Packing::new();
+        packing.add(&arguments).map_err(|error| PoolError::Encode(error.to_string()))?;
+        let function = runner::<F, A>().ok_or_else(|| PoolError::Invalid(foreign()))?;
+        let mailbox = Arc::<Mailbox>::default();
+        self.engine.submit(self.job(function, packing.finish(), 0, Arc::clone(&mailbox)))?;
+        Ok(Task::new(Arc::clone(&self.engine), mailbox))
+    }
+
+    /// Submits a call of a function for each of several tuples of arguments.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit): those that were submitted before are done all the same.
+    pub fn submit_batch<F, A>(
+        &self,
+        function: F,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<Task<F::Output>>, PoolError>
+    where
+        F: Function<A>,
+        A: Serialize + DeserializeOwned + 'static,
+    {
+        arguments.into_iter().map(|arguments| self.submit(function, arguments)).collect()
+    }
+
+    /// Has every worker call a function: the results, in no order.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit). A worker that ends before it does so has an error in its place.
+    #[allow(clippy::needless_pass_by_value)] // as above
+    pub fn broadcast<F, A>(
+        &self,
+        _function: F,
+        arguments: A,
+    ) -> Result<Vec<Result<F::Output, TaskError>>, PoolError>
+    where
+        F: Function<A>,
+        A: Serialize + DeserializeOwned + 'static,
+    {
+        let mut packing = Packing::new();
+        packing.add(&arguments).map_err(|error| PoolError::Encode(error.to_string()))?;
+        let function = runner::<F, A>().ok_or_else(|| PoolError::Invalid(foreign()))?;
+        let (payload, mailbox) = (packing.finish(), Arc::<Mailbox>::default());
+        let make =
+            || Job { is_pinned: true, ..self.job(function, Arc::clone(&payload), 0, Arc::clone(&mailbox)) };
+        let count = self.engine.submit_to_all(make)?;
+        let mut results = Vec::with_capacity(count);
+        while results.len() < count {
+            match mailbox.take() {
+                Some(delivery) => task::open(delivery, |_, outcome| results.push(outcome)),
+                None => {
+                    self.engine.attend(None, |_| mailbox.has_mail());
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Calls a function for each input: the outcomes, in the order of the inputs.
+    ///
+    /// It waits for all of them. An input that fails does no harm to others; see [`try_map`](Self::try_map) for the first error.
+    #[must_use = "tasks may have failed"]
+    pub fn map<F, X, I>(&self, function: F, inputs: I) -> Vec<Result<F::Output, TaskError>>
+    where
+        F: Function<(X,)>,
+        X: Serialize + DeserializeOwned + 'static,
+        I: IntoIterator<Item = X>,
+    {
+        self.starmap(function, inputs.into_iter().map(|input| (input,)))
+    }
+
+    /// As [`map`](Self::map), for functions of several arguments: each input is a tuple of them.
+    #[must_use = "tasks may have failed"]
+    pub fn starmap<F, A, I>(&self, function: F, inputs: I) -> Vec<Result<F::Output, TaskError>>
+    where
+        F: Function<A>,
+        A: Serialize + DeserializeOwned + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        let inputs = inputs.into_iter();
+        let mut results = Vec::with_capacity(inputs.size_hint().0);
+        let mut stream = self.stream(function, inputs);
+        stream.want(u64::MAX);
+        while let Some((index, outcome)) = stream.next() {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            if results.len() <= index {
+                results.resize_with(index + 1, || None);
+            }
+            results[index] = Some(outcome);
+        }
+        let lost = || Err(TaskError::new(TaskFailure::Pool("it was lost".into())));
+        results.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+    }
+
+    /// Calls a function for each input: the results, in the order of the inputs.
+    ///
+    /// # Errors
+    /// The first that fails, in time; what was not begun by then is not done.
+    pub fn try_map<F, X, I>(&self, function: F, inputs: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Function<(X,)>,
+        X: Serialize + DeserializeOwned + 'static,
+        I: IntoIterator<Item = X>,
+    {
+        let inputs = inputs.into_iter().map(|input| (input,));
+        let mut results = Vec::with_capacity(inputs.size_hint().0);
+        let mut stream = self.stream(function, inputs);
+        stream.want(u64::MAX);
+        while let Some((index, outcome)) = stream.next() {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            if results.len() <= index {
+                results.resize_with(index + 1, || None);
+            }
+            results[index] = Some(outcome?);
+        }
+        let lost = || TaskError::new(TaskFailure::Pool("it was lost".into()));
+        results.into_iter().map(|result| result.ok_or_else(lost)).collect()
+    }
+
+    /// Calls a function for each input, as the iterator is advanced: the outcomes, in the order of the inputs.
+    ///
+    /// Inputs are taken a little ahead of the results, so there may be infinitely many. Dropping the iterator stops the work: what was
+    /// not begun is not done.
+    pub fn imap<F, X, I>(&self, function: F, inputs: I) -> Imap<'_, I::IntoIter, X, F::Output>
+    where
+        F: Function<(X,)>,
+        X: Serialize + DeserializeOwned + 'static,
+        I: IntoIterator<Item = X>,
+    {
+        let inputs = Tuples(inputs.into_iter());
+        Imap { stream: self.stream(function, inputs), early: BTreeMap::new(), next: 0 }
+    }
+
+    /// As [`imap`](Self::imap), with the outcomes in the order in which they come, each with the index of its input.
+    pub fn imap_unordered<F, X, I>(
+        &self,
+        function: F,
+        inputs: I,
+    ) -> ImapUnordered<'_, I::IntoIter, X, F::Output>
+    where
+        F: Function<(X,)>,
+        X: Serialize + DeserializeOwned + 'static,
+        I: IntoIterator<Item = X>,
+    {
+        let mut stream = self.stream(function, Tuples(inputs.into_iter()));
+        stream.want(u64::MAX);
+        ImapUnordered { stream }
+    }
+
+    fn stream<F, A, I>(&self, _function: F, inputs: I) -> Stream<'_, I, A, F::Output>
+    where
+        F: Function<A>,
+        A: Serialize + DeserializeOwned + 'static,
+        I: Iterator<Item = A>,
+    {
+        Stream::new(self, runner::<F, A>(), inputs)
+    }
+
+    /// Takes no more tasks. Those that there are will be done, and then the workers end.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// Closes the pool, and waits until its tasks are done and its workers have ended.
+    pub fn join(&self) {
+        self.close();
+        self.engine.attend(None, |state| state.is_deserted());
+    }
+
+    /// Kills the workers. Tasks that are not done have [`TaskFailure::Pool`].
+    pub fn terminate(&self) {
+        self.stop("`terminate` was called");
+    }
+
+    fn stop(&self, why: &str) {
+        self.engine.end(&mut self.engine.lock(), why.into());
+        // Killed processes end as soon as the system lets them.
+        self.engine.attend(poller::deadline(Some(Duration::from_secs(5))), |state| state.is_deserted());
+    }
+}
+
+fn runner<F, A>() -> Option<u64>
+where
+    F: Function<A>,
+    A: DeserializeOwned,
+{
+    image::offset_of(worker::runner::<F, A> as Runner)
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop("it was dropped");
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}
+
+/// Inputs as tuples of one argument.
+struct Tuples<I>(I);
+
+impl<I: Iterator> Iterator for Tuples<I> {
+    type Item = (I::Item,);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|input| (input,))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+/// The iterator of [`Pool::imap`].
+#[must_use = "inputs are taken as the iterator is advanced"]
+pub struct Imap<'a, I, X, R> {
+    stream: Stream<'a, Tuples<I>, (X,), R>,
+    /// Results that came before their turn.
+    early: BTreeMap<u64, Result<R, TaskError>>,
+    next: u64,
+}
+
+impl<I, X, R> Iterator for Imap<'_, I, X, R>
+where
+    I: Iterator<Item = X>,
+    X: Serialize,
+    R: DeserializeOwned,
+{
+    type Item = Result<R, TaskError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(outcome) = self.early.remove(&self.next) {
+                self.next += 1;
+                self.stream.want(self.next);
+                return Some(outcome);
+            }
+            let (index, outcome) = self.stream.next()?;
+            self.early.insert(index, outcome);
+        }
+    }
+}
+
+impl<I: Iterator<Item = X>, X: Serialize, R: DeserializeOwned> FusedIterator for Imap<'_, I, X, R> {}
+
+/// The iterator of [`Pool::imap_unordered`].
+#[must_use = "inputs are taken as the iterator is advanced"]
+pub struct ImapUnordered<'a, I, X, R> {
+    stream: Stream<'a, Tuples<I>, (X,), R>,
+}
+
+impl<I, X, R> Iterator for ImapUnordered<'_, I, X, R>
+where
+    I: Iterator<Item = X>,
+    X: Serialize,
+    R: DeserializeOwned,
+{
+    type Item = (usize, Result<R, TaskError>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, outcome) = self.stream.next()?;
+        Some((usize::try_from(index).unwrap_or(usize::MAX), outcome))
+    }
+}
+
+impl<I: Iterator<Item = X>, X: Serialize, R: DeserializeOwned> FusedIterator for ImapUnordered<'_, I, X, R> {}
+
+/// Waits until one of several tasks is done: its index.
+///
+/// `None` without tasks, and when none is done after the timeout.
+#[must_use = "it may have timed out"]
+pub fn wait_any<R>(tasks: &[Task<R>], timeout: Option<Duration>) -> Option<usize> {
+    let first = tasks.first()?;
+    let mut done = None;
+    let mut look = || {
+        done = tasks.iter().position(|task| task.mailbox.has_mail());
+        done.is_some()
+    };
+    first.engine.attend(poller::deadline(timeout), |_| look());
+    done
+}
+
+/// The results of tasks of one pool, in the order in which they are done, each with the task's index.
+pub fn as_completed<R: DeserializeOwned>(
+    tasks: Vec<Task<R>>,
+) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
+    let mut left: Vec<(usize, Task<R>)> = tasks.into_iter().enumerate().collect();
+    std::iter::from_fn(move || {
+        let (_, first) = left.first()?;
+        let engine = Arc::clone(&first.engine);
+        let mut done = None;
+        engine.attend(None, |_| {
+            done = left.iter().position(|(_, task)| task.mailbox.has_mail() || task.mailbox.is_emptied());
+            done.is_some()
+        });
+        let (index, task) = left.swap_remove(done?);
+        Some((index, task.get()))
+    })
+}

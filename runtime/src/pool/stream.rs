@@ -1,0 +1,172 @@
+//! Many calls of one function: inputs go in as workers take them, results come out as they are done, or in order.
+
+use std::iter::Fuse;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Pool;
+use super::error::{TaskError, TaskFailure};
+use super::job::{Delivery, Mailbox, Packing, Payload};
+use super::task::open;
+
+/// How long the calls should take together that go to a worker as one job, in nanoseconds.
+const JOB_TIME: u64 = 500_000;
+/// How many such calls there are at most, and about how many bytes.
+const MOST_CALLS: u64 = 4096;
+const MOST_BYTES: usize = 128 * 1024;
+/// How many jobs there are under way for each worker.
+const JOBS: u64 = 4;
+
+/// Results as they come, with the index of their input. What is dropped before its end takes back what was not begun.
+pub(super) struct Stream<'a, I, A, R> {
+    pool: &'a Pool,
+    function: Option<u64>,
+    inputs: Fuse<I>,
+    mailbox: Arc<Mailbox>,
+    /// How many calls a job has: fixed by the user, or as learnt.
+    fixed: Option<u64>,
+    calls: u64,
+    /// How many inputs have been taken, and how many of them have no outcome yet.
+    taken: u64,
+    under_way: u64,
+    /// The index of the next result that is wanted.
+    wanted: u64,
+    opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<'a, I, A, R> Stream<'a, I, A, R>
+where
+    I: Iterator<Item = A>,
+    A: Serialize,
+    R: DeserializeOwned,
+{
+    pub(super) fn new(pool: &'a Pool, function: Option<u64>, inputs: I) -> Self {
+        Self {
+            pool,
+            function,
+            inputs: inputs.fuse(),
+            mailbox: Arc::default(),
+            fixed: pool.chunk_size,
+            calls: 1,
+            taken: 0,
+            under_way: 0,
+            wanted: 0,
+            opened: Vec::new().into_iter(),
+            arguments: PhantomData,
+        }
+    }
+
+    /// How many calls the next job gets.
+    fn next_size(&mut self) -> u64 {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        let (nanoseconds, calls) = {
+            let content = self.mailbox.content();
+            (content.nanoseconds, content.calls)
+        };
+        if let Some(each) = nanoseconds.checked_div(calls) {
+            let enough = JOB_TIME / each.max(1);
+            self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4);
+        }
+        // The last ones are shared.
+        let (least, most) = self.inputs.size_hint();
+        match most {
+            Some(most) if most == least => {
+                let share = (most as u64).div_ceil(2 * self.pool.workers() as u64);
+                self.calls.min(share.max(1))
+            }
+            _ => self.calls,
+        }
+    }
+
+    /// Makes jobs of inputs while the workers have few.
+    fn feed(&mut self) {
+        let jobs = JOBS * self.pool.workers().max(1) as u64;
+        loop {
+            let size = self.next_size();
+            let waits_for_one = self.taken.saturating_sub(self.wanted) >= 4 * jobs * size;
+            if self.under_way >= jobs * size || waits_for_one {
+                return;
+            }
+            let index = self.taken;
+            let mut packing = Packing::new();
+            let mut refused = None;
+            while (packing.size().0 as u64) < size && packing.size().1 < MOST_BYTES {
+                let Some(arguments) = self.inputs.next() else { break };
+                self.taken += 1;
+                self.under_way += 1;
+                if let Err(error) = packing.add(&arguments) {
+                    refused = Some(error);
+                    break;
+                }
+            }
+            let count = packing.size().0 as u64;
+            if count > 0 {
+                self.submit(packing.finish(), index, count);
+            }
+            if let Some(error) = refused {
+                let failure = TaskFailure::Argument(error.to_string());
+                self.mailbox.deliver(Delivery::Failed(index + count, TaskError::new(failure)));
+            } else if count == 0 {
+                return;
+            }
+        }
+    }
+
+    fn submit(&mut self, payload: Arc<Payload>, index: u64, count: u64) {
+        let job = self.pool.job(self.function.unwrap_or(0), payload, index, Arc::clone(&self.mailbox));
+        let submitted = match self.function {
+            None => Err(super::foreign()),
+            Some(_) => self.pool.engine.submit(job).map_err(|error| error.to_string()),
+        };
+        match submitted {
+            Ok(_) => {}
+            Err(why) => {
+                for index in index..index + count {
+                    let failure = TaskFailure::Pool(why.clone());
+                    self.mailbox.deliver(Delivery::Failed(index, TaskError::new(failure)));
+                }
+            }
+        }
+    }
+
+    /// The next result that comes; `None` when there are no more.
+    pub(super) fn next(&mut self) -> Option<(u64, Result<R, TaskError>)> {
+        loop {
+            if let Some(next) = self.opened.next() {
+                self.under_way -= 1;
+                return Some(next);
+            }
+            self.feed();
+            if let Some(delivery) = self.mailbox.take() {
+                let mut opened = Vec::new();
+                open(delivery, |index, outcome| opened.push((index, outcome)));
+                self.opened = opened.into_iter();
+                continue;
+            }
+            if self.under_way == 0 {
+                return None;
+            }
+            self.pool.engine.attend(None, |_| self.mailbox.has_mail());
+        }
+    }
+
+    /// Says up to which index results are wanted by now, which lets later ones be begun.
+    pub(super) fn want(&mut self, index: u64) {
+        self.wanted = index;
+    }
+}
+
+impl<I, A, R> Drop for Stream<'_, I, A, R> {
+    fn drop(&mut self) {
+        if self.under_way > 0 {
+            self.mailbox.abandon();
+            self.pool.engine.cancel(&self.mailbox, false);
+        }
+    }
+}

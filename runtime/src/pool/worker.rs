@@ -1,0 +1,367 @@
+//! A worker's life: it takes jobs until no more can come.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::desk::{Desk, OUTBOX};
+use super::message::{AnswerHead, HEAD, JobHead, Kind, begin_part, end_part, next_part};
+use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
+use crate::launch::{Failure, panic};
+use crate::process::Function;
+use crate::sys::{image, runtime};
+use crate::wire::attachment::{Arrived, Lent};
+use crate::wire::parcel::{self, Parcel, Remaining};
+
+/// For how long answers may gather.
+const GATHER: Duration = Duration::from_micros(50);
+/// How many calls are so quick that no clock is read after each.
+const QUICK: u64 = 16;
+
+/// Marks the channels of a pool, whose messages are written and read as they are.
+#[derive(Debug)]
+pub(super) struct Message;
+
+/// What a worker has: where its jobs come from, where its answers go, its desk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Station {
+    pub(super) number: u64,
+    pub(super) jobs: Receiver<Message>,
+    pub(super) answers: Sender<Message>,
+    pub(super) desk: Desk,
+    /// Whether the first job makes the worker's state.
+    pub(super) has_initializer: bool,
+}
+
+impl Serialize for Desk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Lent(self.object()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Desk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::open(Arrived::deserialize(deserializer)?.0).map_err(D::Error::custom)
+    }
+}
+
+thread_local! {
+    /// What the initializer made.
+    static STATE: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+}
+
+/// Does something with the state that the worker's initializer made, in a call of a [`Pool`](super::Pool).
+///
+/// ```
+/// use offspring::pool::{self, Pool};
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let open = |name: String| (name, 0_u64);
+///     let pool = Pool::builder().workers(1).initializer(open, ("counter".into(),)).start()?;
+///     let count = |by: u64| {
+///         pool::with_state(|(name, sum): &mut (String, u64)| {
+///             *sum += by;
+///             format!("{name}: {sum}")
+///         })
+///     };
+///     assert_eq!(pool.try_map(count, [1, 2, 3])?, ["counter: 1", "counter: 3", "counter: 6"]);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Panics
+/// When this is no worker whose initializer returned an `S`, and within another such call.
+pub fn with_state<S: 'static, R>(action: impl FnOnce(&mut S) -> R) -> R {
+    STATE.with(|state| {
+        let mut state =
+            state.try_borrow_mut().expect("the worker's state is in use: `with_state` within `with_state`");
+        let state = state.as_mut().expect("there is no state: give the pool an initializer that returns one");
+        let found = state.downcast_mut::<S>();
+        action(found.unwrap_or_else(|| {
+            panic!(
+                "the state is no `{}`: the initializer returned something else",
+                std::any::type_name::<S>()
+            )
+        }))
+    })
+}
+
+/// A function that makes the state of a worker out of the elements of the tuple `A`. Implemented for functions and closures that capture
+/// nothing, of up to eight arguments.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot make the state of a worker with the arguments `{A}`",
+    label = "the arguments are a tuple, of the types that the function takes: `initializer(f, (a,))`",
+    note = "a closure needs the types of its parameters written out: `|path: String| open(&path)`"
+)]
+pub trait Initialize<A, S>: Copy + 'static {
+    #[doc(hidden)]
+    fn make(self, arguments: A) -> S;
+}
+
+macro_rules! initializers {
+    ($(($($argument:ident)*))*) => {$(
+        impl<F, S, $($argument),*> Initialize<($($argument,)*), S> for F
+        where
+            F: Fn($($argument),*) -> S + Copy + 'static,
+        {
+            #[allow(non_snake_case)] // the arguments are named after their types
+            fn make(self, ($($argument,)*): ($($argument,)*)) -> S {
+                self($($argument),*)
+            }
+        }
+    )*};
+}
+
+initializers! { () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E G) (A B C D E G H) (A B C D E G H I) }
+
+/// What makes the state of a worker: an initializer, compiled for its type.
+pub(super) type Initializer = fn(&[u8], &mut Remaining) -> Result<(), Failure>;
+
+pub(super) fn initialize<F, A, S>(arguments: &[u8], remaining: &mut Remaining) -> Result<(), Failure>
+where
+    F: Initialize<A, S>,
+    A: DeserializeOwned,
+    S: 'static,
+{
+    let arguments: A =
+        parcel::unpack_part(arguments, remaining).map_err(|error| Failure::Argument(error.to_string()))?;
+    let state = runtime::conjure::<F>().make(arguments);
+    STATE.set(Some(Box::new(state)));
+    Ok(())
+}
+
+/// The worker's life. Its output says why it could not begin.
+pub(super) fn work(station: Station) -> Option<Failure> {
+    let Station { number, jobs, answers, desk, has_initializer } = station;
+    let mut buffer = Vec::new();
+    if has_initializer {
+        match take(&jobs, &mut buffer) {
+            Ok((bytes, remaining)) => {
+                if let Err(failure) = begin(bytes.as_deref().unwrap_or(&buffer), remaining) {
+                    return Some(failure);
+                }
+            }
+            Err(_) => return None, // the pool is gone
+        }
+    }
+    let worker = Worker { number, answers, desk };
+    if worker.send(&AnswerHead::alone(Kind::Ready, number)).is_err() {
+        return None; // the pool is gone
+    }
+    loop {
+        match take(&jobs, &mut buffer) {
+            Ok((bytes, remaining)) => worker.run(bytes.as_deref().unwrap_or(&buffer), remaining),
+            Err(RecvError::Disconnected) => break, // the pool wants no more, or is gone
+            Err(error) => panic!("the worker cannot take its jobs: {error}"),
+        }
+    }
+    drop(STATE.take());
+    None
+}
+
+/// Takes the next job: its bytes, unless they are in the buffer, and what is beside them.
+fn take(
+    jobs: &Receiver<Message>,
+    buffer: &mut Vec<u8>,
+) -> Result<(Option<bytes::Bytes>, Remaining), RecvError> {
+    jobs.recv_raw(|raw, beside| {
+        let bytes = match raw {
+            Raw::Copied(bytes) => {
+                buffer.clear();
+                buffer.extend_from_slice(bytes);
+                None
+            }
+            Raw::InPlace(bytes) => Some(bytes),
+        };
+        (bytes, Remaining::from(beside))
+    })
+}
+
+fn begin(bytes: &[u8], mut remaining: Remaining) -> Result<(), Failure> {
+    let broken = || Failure::Setup("no initializer came".into());
+    let head = JobHead::read(bytes).ok_or_else(broken)?;
+    let initialize = image::function_at::<Initializer>(head.function).ok_or_else(broken)?;
+    let arguments = next_part(&mut &bytes[HEAD..]).ok_or_else(broken)?;
+    caught(|| initialize(arguments, &mut remaining))
+}
+
+/// Calls, and makes a failure of a panic.
+fn caught<R>(call: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|cause| {
+        let panicked = panic::last(cause.as_ref());
+        panic::drop_quietly(cause);
+        Err(Failure::Panicked(panicked))
+    })
+}
+
+#[derive(Debug)]
+struct Worker {
+    number: u64,
+    answers: Sender<Message>,
+    desk: Desk,
+}
+
+impl Worker {
+    fn send(&self, parcel: &Parcel) -> Result<(), SendFailure> {
+        self.answers.send_parcel(parcel)
+    }
+
+    fn run(&self, bytes: &[u8], remaining: Remaining) {
+        let head = JobHead::read(bytes).expect("the pool sends whole jobs");
+        let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
+        let me = std::process::id();
+        let mut batch = Batch {
+            worker: self,
+            head,
+            calls: &bytes[HEAD..],
+            remaining,
+            answers: vec![0; HEAD].into(),
+            begun: Instant::now(),
+            gathering: Instant::now(),
+            sent: 0,
+            answered: 0,
+        };
+        run(&mut batch);
+        if std::process::id() != me {
+            // A copy that a call made by a fork of its own, and let return: the pool knows nothing of it.
+            runtime::exit_now(0);
+        }
+        batch.send(true);
+        if head.limited {
+            self.desk.rest();
+        }
+    }
+}
+
+/// Runs the calls of a job, compiled for the function's type.
+pub(super) type Runner = fn(&mut Batch<'_>);
+
+pub(super) fn runner<F, A>(batch: &mut Batch<'_>)
+where
+    F: Function<A>,
+    A: DeserializeOwned,
+{
+    while let Some(arguments) = batch.next() {
+        let remaining = &mut batch.remaining;
+        let outcome = caught(|| {
+            let arguments: A = parcel::unpack_part(arguments, remaining)
+                .map_err(|error| Failure::Argument(error.to_string()))?;
+            Ok(runtime::conjure::<F>().call(arguments))
+        });
+        batch.answer(outcome);
+    }
+}
+
+/// A job in its worker.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    worker: &'a Worker,
+    head: JobHead,
+    /// What has not been called yet.
+    calls: &'a [u8],
+    remaining: Remaining,
+    /// The answers that gather.
+    answers: Parcel,
+    begun: Instant,
+    /// Since when they gather.
+    gathering: Instant,
+    /// How many answers have been sent, and how many there are.
+    sent: u64,
+    answered: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// The arguments of the next call, which begins.
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.worker.desk.begin(
+            usize::try_from(self.head.claim).unwrap_or(usize::MAX),
+            self.head.count,
+            self.head.limited,
+        )?;
+        Some(next_part(&mut self.calls).expect("the pool sends whole jobs"))
+    }
+
+    /// Answers the call that was begun.
+    fn answer<R: Serialize>(&mut self, outcome: Result<R, Failure>) {
+        let at = begin_part(&mut self.answers.bytes);
+        let packed = caught(|| {
+            parcel::pack_behind(&outcome, &mut self.answers)
+                .map_err(|error| Failure::Output(error.to_string()))
+        });
+        // A destructor may panic as well.
+        let dropped = caught(|| {
+            drop(outcome);
+            Ok(())
+        });
+        let written = packed.and(dropped).and_then(|()| {
+            let fits = end_part(&mut self.answers.bytes, at);
+            if fits { Ok(()) } else { Err(Failure::Output("it has more than 4 GiB: use `Bytes`".into())) }
+        });
+        if let Err(failure) = written {
+            self.answers.bytes.truncate(at);
+            begin_part(&mut self.answers.bytes);
+            let told = parcel::pack_behind(&Err::<(), _>(failure), &mut self.answers).is_ok()
+                && end_part(&mut self.answers.bytes, at);
+            assert!(told, "a failure can always be told");
+        }
+        self.answered += 1;
+        self.gather(at);
+    }
+
+    /// Lets an answer gather with others, or sends them.
+    fn gather(&mut self, at: usize) {
+        let beside = &self.answers.beside;
+        let bytes = self.answers.bytes.len() - HEAD;
+        let alone = self.answered == self.head.count;
+        if alone || bytes > OUTBOX || !beside.objects.is_empty() || !beside.buffers.is_empty() {
+            return self.send(false);
+        }
+        let first = self.head.first + self.sent;
+        let count = self.answered - self.sent;
+        self.worker.desk.gather(at - HEAD, &self.answers.bytes[at..], self.head.job, first, count);
+        // The first calls tell how quick they are.
+        if self.answered <= QUICK || self.answered % QUICK == 0 {
+            let now = Instant::now();
+            if count == 1 {
+                self.gathering = now;
+            }
+            if now - self.gathering > GATHER || (count == 1 && now - self.begun > GATHER) {
+                self.send(false);
+            }
+        }
+    }
+
+    /// Sends the answers that have gathered.
+    fn send(&mut self, done: bool) {
+        let count = self.answered - self.sent;
+        if count == 0 && !done {
+            return;
+        }
+        if !done && self.answered == self.head.count {
+            return; // they go with the end, which is next
+        }
+        let head = AnswerHead {
+            kind: if done { Kind::Done } else { Kind::Answers },
+            worker: self.worker.number,
+            job: self.head.job,
+            first: self.head.first + self.sent,
+            count,
+            time: if done { u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX) } else { 0 },
+        };
+        head.write(&mut self.answers.bytes[..HEAD]);
+        match self.worker.send(&self.answers) {
+            Ok(()) => {}
+            Err(SendFailure::Disconnected | SendFailure::Closed) => runtime::exit_now(0), // the pool is gone
+            Err(error) => panic!("the worker cannot hand over its answers: {error}"),
+        }
+        self.worker.desk.clear();
+        self.sent = self.answered;
+        self.answers.bytes.truncate(HEAD);
+        self.answers.beside = parcel::Beside::default();
+    }
+}
