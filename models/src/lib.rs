@@ -4,6 +4,8 @@
 //! What is checked are the files of the library themselves: `channel/bell.rs` and `channel/waiting.rs`. Around them stand a futex, a socket
 //! and locks that loom sees through. A thread that would sleep for ever is an error of loom's: a deadlock. A nap that ends by itself could
 //! hide a lost wake-up, so it is taken away where none may be lost, and ends at once where somebody dies.
+//!
+//! The records of the ring lie in bytes of a mapping, which loom cannot see into: `channel/records.rs` has their accesses in miniature.
 #![cfg(loom)]
 #![allow(dead_code)]
 
@@ -29,6 +31,8 @@ mod channel {
 
     mod ring;
 
+    #[cfg(test)]
+    mod records;
     #[cfg(test)]
     mod tests;
 }
