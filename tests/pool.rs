@@ -678,3 +678,28 @@ fn workers_that_are_killed_from_outside_at_any_moment_cost_one_task_each_at_most
     assert_eq!(pool.try_map(|n: u32| n, 0..10).unwrap().len(), 10);
     assert!(pool.stats().restarts <= killed as u64);
 }
+
+#[offspring::test]
+fn a_copy_of_the_process_has_no_pool_and_leaves_the_originals_alone() {
+    #![allow(unsafe_code)]
+    let _dog = watchdog();
+    let work = || {
+        let pool = Pool::new(2).unwrap();
+        let task = pool.submit(forever, ()).unwrap();
+        // SAFETY: the child calls nothing that takes a lock of the pool's or the allocator's, which its threads may hold, and exits.
+        match unsafe { offspring::fork() }.unwrap() {
+            offspring::Fork::Child => {
+                let closed = matches!(pool.submit(|| (), ()), Err(PoolError::Closed(_)));
+                let refused = task.get().is_err() && !task.cancel();
+                drop(pool);
+                std::process::exit(i32::from(!(closed && refused)));
+            }
+            offspring::Fork::Parent(pid) => {
+                assert_eq!(offspring::waitpid(pid, true).unwrap(), Some(ExitStatus::Exited(0)));
+                assert_eq!(pool.try_map(|n: u32| n + 1, 0..10).unwrap().len(), 10);
+                assert_eq!(pool.stats().restarts, 0);
+            }
+        }
+    };
+    offspring::spawn(work, ()).unwrap().join().unwrap();
+}

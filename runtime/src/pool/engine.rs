@@ -40,6 +40,9 @@ use crate::wire::parcel::Remaining;
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
 
+/// What is said in a copy of the process that has the pool.
+pub(super) const COPIED: &str = "it belongs to the process that this one was forked from";
+
 /// How a worker is started: given its station.
 pub(super) type Start = Box<dyn Fn(Station) -> Result<Child<Option<Failure>>, PoolError> + Send + Sync>;
 
@@ -58,6 +61,8 @@ pub(super) struct Engine {
     /// What makes the state of a worker; its first job.
     initializer: Option<(u64, Arc<Payload>)>,
     max_tasks: Option<u64>,
+    /// The process that has the pool: a copy of it, made by a fork, has none of its threads and workers.
+    owner: u32,
 }
 
 /// The engine's state, locked. Who is to be told of what happened is told when it is unlocked.
@@ -173,11 +178,21 @@ impl Engine {
             start,
             initializer,
             max_tasks,
+            owner: std::process::id(),
         }))
     }
 
     fn lock_state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this process has the pool, and is no copy of the one that has.
+    pub(super) fn is_ours(&self) -> bool {
+        self.owner == std::process::id()
+    }
+
+    fn check_ours(&self) -> Result<(), PoolError> {
+        if self.is_ours() { Ok(()) } else { Err(PoolError::Closed(COPIED.into())) }
     }
 
     pub(super) fn lock(&self) -> Locked<'_> {
@@ -255,6 +270,9 @@ impl Engine {
         deadline: Option<Instant>,
         mut it_is_so: impl FnMut(&mut State) -> bool,
     ) -> bool {
+        if !self.is_ours() {
+            return false;
+        }
         let mut state = self.lock();
         state.waiters += 1;
         state.activity += 1;
@@ -451,6 +469,9 @@ impl Engine {
 
     /// Takes no more tasks.
     pub(super) fn close(&self) {
+        if !self.is_ours() {
+            return;
+        }
         let mut state = self.lock();
         if matches!(state.phase, Phase::Open) {
             state.phase = Phase::Closed;
@@ -496,6 +517,7 @@ impl Engine {
     ///
     /// The job's number is the engine's to give.
     pub(super) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
+        self.check_ours()?;
         let mut state = self.lock();
         if let Some(why) = state.why_closed() {
             return Err(PoolError::Closed(why));
@@ -518,6 +540,7 @@ impl Engine {
 
     /// Puts one job for each worker into the queue, made by a function for its number.
     pub(super) fn submit_to_all(&self, mut make: impl FnMut() -> Job) -> Result<usize, PoolError> {
+        self.check_ours()?;
         let mut state = self.lock();
         if let Some(why) = state.why_closed() {
             return Err(PoolError::Closed(why));
@@ -539,6 +562,9 @@ impl Engine {
     /// Takes back what has not been begun of the calls whose outcomes go to a mailbox. With `kill` also the one that is being done, with
     /// its worker. How many calls were taken back, killed ones included.
     pub(super) fn cancel(&self, mailbox: &Arc<Mailbox>, kill: bool) -> u64 {
+        if !self.is_ours() {
+            return 0;
+        }
         let mut state = self.lock();
         let mut cancelled = 0;
         for job in std::mem::take(&mut state.queue) {
@@ -581,6 +607,9 @@ impl Engine {
 
     /// Changes how many workers there are.
     pub(super) fn resize(&self, target: usize) {
+        if !self.is_ours() {
+            return;
+        }
         let mut state = self.lock();
         state.target = target;
         self.advance(&mut state);

@@ -22,11 +22,15 @@ use crate::sys::ExitStatus;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
-pub struct TaskError {
-    pub(super) index: Option<u64>,
-    pub(super) worker: Option<(Arc<str>, u32)>,
-    pub(super) failure: TaskFailure,
+#[derive(Clone)]
+pub struct TaskError(Box<Details>);
+
+/// What there is to tell, kept elsewhere: results are moved about more often than they fail.
+#[derive(Clone)]
+struct Details {
+    index: Option<u64>,
+    worker: Option<(Arc<str>, u32)>,
+    failure: TaskFailure,
 }
 
 /// What happened to a task.
@@ -53,31 +57,42 @@ pub enum TaskFailure {
 
 impl TaskError {
     pub(super) fn new(failure: TaskFailure) -> Self {
-        Self { index: None, worker: None, failure }
+        Self::of(failure, None)
+    }
+
+    /// What happened to a task of a worker's.
+    pub(super) fn of(failure: TaskFailure, worker: Option<(Arc<str>, u32)>) -> Self {
+        Self(Box::new(Details { index: None, worker, failure }))
+    }
+
+    /// Says which of several it was.
+    pub(super) fn at(mut self, index: Option<u64>) -> Self {
+        self.0.index = index;
+        self
     }
 
     /// What happened.
     #[must_use]
     pub fn failure(&self) -> &TaskFailure {
-        &self.failure
+        &self.0.failure
     }
 
     /// Which of the inputs of a `map` it was, from 0; `None` for a task that was submitted by itself.
     #[must_use]
     pub fn index(&self) -> Option<usize> {
-        self.index.and_then(|index| usize::try_from(index).ok())
+        self.0.index.and_then(|index| usize::try_from(index).ok())
     }
 
     /// The name of the worker that had the task, if one had.
     #[must_use]
     pub fn worker(&self) -> Option<&str> {
-        self.worker.as_ref().map(|(name, _)| &**name)
+        self.0.worker.as_ref().map(|(name, _)| &**name)
     }
 
     /// The process id of that worker.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.worker.as_ref().map(|(_, pid)| *pid)
+        self.0.worker.as_ref().map(|(_, pid)| *pid)
     }
 }
 
@@ -108,16 +123,24 @@ impl fmt::Display for TaskFailure {
     }
 }
 
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details { index, worker, failure } = &*self.0;
+        let mut debug = f.debug_struct("TaskError");
+        debug.field("index", index).field("worker", worker).field("failure", failure).finish()
+    }
+}
+
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
+        match self.0.index {
             Some(index) => write!(f, "task {index}")?,
             None => f.write_str("the task")?,
         }
-        if let Some((name, pid)) = &self.worker {
+        if let Some((name, pid)) = &self.0.worker {
             write!(f, " in worker `{name}` (pid {pid})")?;
         }
-        write!(f, " {}", self.failure)
+        write!(f, " {}", self.0.failure)
     }
 }
 

@@ -146,6 +146,16 @@ pub(super) enum Delivery {
     Failed(u64, TaskError),
 }
 
+impl Delivery {
+    /// How many outcomes it brings.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Answers { count, .. } => *count,
+            Self::Failed(..) => 1,
+        }
+    }
+}
+
 /// Answers as they came.
 #[derive(Debug)]
 pub(super) enum Answers {

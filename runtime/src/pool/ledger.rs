@@ -235,7 +235,7 @@ impl State {
         worker: Option<&(Arc<str>, u32)>,
     ) {
         for call in from..job.count {
-            let error = TaskError { index: None, worker: worker.cloned(), failure: failure.clone() };
+            let error = TaskError::of(failure.clone(), worker.cloned());
             let to_tell = job.mailbox.deliver(Delivery::Failed(job.index + job.first + call, error));
             self.tell(to_tell);
         }

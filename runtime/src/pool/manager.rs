@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::error::PoolError;
 use crate::launch::panic;
+use crate::sys::runtime;
 
 /// How long it stays away after somebody has been there: who submits and waits in turn does better without it.
 const LINGER: Duration = Duration::from_millis(1);
 /// How long it stays away at most from somebody who waits for long.
 const LONG: Duration = Duration::from_millis(64);
+
+/// The thread's stack: as callbacks of the user's, which it calls, have on any other thread.
+const STACK: usize = 2 << 20;
 
 /// Manages a pool until its last worker has gone.
 pub(super) fn manage(engine: &Arc<Engine>) {
@@ -59,6 +63,5 @@ pub(super) fn manage(engine: &Arc<Engine>) {
 /// Starts the thread.
 pub(super) fn start(engine: &Arc<Engine>) -> Result<(), PoolError> {
     let engine = Arc::clone(engine);
-    std::thread::Builder::new().name("offspring-pool".into()).spawn(move || manage(&engine))?;
-    Ok(())
+    Ok(runtime::thread("offspring-pool", STACK, move || manage(&engine))?)
 }

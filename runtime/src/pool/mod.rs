@@ -399,19 +399,9 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         I: IntoIterator<Item = A>,
     {
-        let inputs = inputs.into_iter();
-        let mut results = Vec::with_capacity(inputs.size_hint().0);
-        let mut stream = self.stream(function, inputs);
+        let mut stream = self.stream(function, inputs.into_iter());
         stream.want(u64::MAX);
-        while let Some((index, outcome)) = stream.next() {
-            let index = usize::try_from(index).unwrap_or(usize::MAX);
-            if results.len() <= index {
-                results.resize_with(index + 1, || None);
-            }
-            results[index] = Some(outcome);
-        }
-        let lost = || Err(TaskError::new(TaskFailure::Pool("it was lost".into())));
-        results.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+        stream.collect(false).unwrap_or_default()
     }
 
     /// Calls a function for each input: the results, in the order of the inputs.
@@ -424,19 +414,9 @@ impl Pool {
         X: Serialize + DeserializeOwned + 'static,
         I: IntoIterator<Item = X>,
     {
-        let inputs = inputs.into_iter().map(|input| (input,));
-        let mut results = Vec::with_capacity(inputs.size_hint().0);
-        let mut stream = self.stream(function, inputs);
+        let mut stream = self.stream(function, inputs.into_iter().map(|input| (input,)));
         stream.want(u64::MAX);
-        while let Some((index, outcome)) = stream.next() {
-            let index = usize::try_from(index).unwrap_or(usize::MAX);
-            if results.len() <= index {
-                results.resize_with(index + 1, || None);
-            }
-            results[index] = Some(outcome?);
-        }
-        let lost = || TaskError::new(TaskFailure::Pool("it was lost".into()));
-        results.into_iter().map(|result| result.ok_or_else(lost)).collect()
+        stream.collect(true)?.into_iter().collect()
     }
 
     /// Calls a function for each input, as the iterator is advanced: the outcomes, in the order of the inputs.
@@ -495,6 +475,9 @@ impl Pool {
     }
 
     fn stop(&self, why: &str) {
+        if !self.engine.is_ours() {
+            return; // the workers are another's
+        }
         self.engine.end(&mut self.engine.lock(), why.into());
         // Killed processes end as soon as the system lets them.
         self.engine.attend(poller::deadline(Some(Duration::from_secs(5))), |state| state.is_deserted());

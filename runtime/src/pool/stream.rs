@@ -135,25 +135,56 @@ where
         }
     }
 
-    /// The next result that comes; `None` when there are no more.
-    pub(super) fn next(&mut self) -> Option<(u64, Result<R, TaskError>)> {
+    /// The next results that come; `None` when there are no more.
+    fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
-            if let Some(next) = self.opened.next() {
-                self.under_way -= 1;
-                return Some(next);
-            }
             self.feed();
             if let Some(delivery) = self.mailbox.take() {
-                let mut opened = Vec::new();
-                open(delivery, |index, outcome| opened.push((index, outcome)));
-                self.opened = opened.into_iter();
-                continue;
+                self.under_way -= delivery.count();
+                return Some(delivery);
             }
             if self.under_way == 0 {
                 return None;
             }
             self.pool.engine.attend(None, |_| self.mailbox.has_mail());
         }
+    }
+
+    /// The next result that comes; `None` when there are no more.
+    pub(super) fn next(&mut self) -> Option<(u64, Result<R, TaskError>)> {
+        loop {
+            if let Some(next) = self.opened.next() {
+                return Some(next);
+            }
+            let mut opened = Vec::new();
+            open(self.next_delivery()?, |index, outcome| opened.push((index, outcome)));
+            self.opened = opened.into_iter();
+        }
+    }
+
+    /// All results, in the order of the inputs; until the first error, if one is `enough`.
+    pub(super) fn collect(mut self, enough: bool) -> Result<Vec<Result<R, TaskError>>, TaskError> {
+        let mut results = Vec::with_capacity(self.inputs.size_hint().0);
+        let mut first = None;
+        while let Some(delivery) = self.next_delivery() {
+            open(delivery, |index, outcome| {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                match outcome {
+                    Err(error) if enough => first = Some(error),
+                    outcome => {
+                        if results.len() <= index {
+                            results.resize_with(index + 1, || None);
+                        }
+                        results[index] = Some(outcome);
+                    }
+                }
+            });
+            if let Some(error) = first {
+                return Err(error);
+            }
+        }
+        let lost = || Err(TaskError::new(TaskFailure::Pool("it was lost".into())));
+        Ok(results.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect())
     }
 
     /// Says up to which index results are wanted by now, which lets later ones be begun.

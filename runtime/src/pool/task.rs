@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::engine::Engine;
+use super::engine::{COPIED, Engine};
 use super::error::{TaskError, TaskFailure};
 use super::job::{Callback, Delivery, Mailbox};
 use super::message::{HEAD, next_part};
@@ -39,7 +39,7 @@ impl<R> Task<R> {
     #[doc(alias = "ready")]
     #[must_use]
     pub fn is_done(&self) -> bool {
-        if !self.mailbox.has_mail() {
+        if !self.mailbox.has_mail() && self.engine.is_ours() {
             self.engine.advance(&mut self.engine.lock());
         }
         self.mailbox.has_mail()
@@ -87,7 +87,9 @@ impl<R: DeserializeOwned> Task<R> {
             if let Some(result) = self.take() {
                 return result;
             }
-            self.engine.attend(None, |_| self.mailbox.has_mail());
+            if !self.engine.attend(None, |_| self.mailbox.has_mail()) {
+                return Err(TaskError::new(TaskFailure::Pool(COPIED.into())));
+            }
         }
     }
 
@@ -120,11 +122,8 @@ impl<R: DeserializeOwned> Task<R> {
         self.mailbox.set_emptied();
         let mut result = None;
         open(delivery, |_, outcome| result = Some(outcome));
-        let mut result = result.unwrap_or_else(|| Err(TaskError::new(TaskFailure::Taken)));
-        if let Err(error) = &mut result {
-            error.index = None; // it is the only one
-        }
-        Some(result)
+        let result = result.unwrap_or_else(|| Err(TaskError::new(TaskFailure::Taken)));
+        Some(result.map_err(|error| error.at(None))) // it is the only one
     }
 }
 
@@ -151,19 +150,13 @@ impl<R> fmt::Debug for Task<R> {
 /// Makes outcomes of a delivery, each with its index.
 pub(super) fn open<R: DeserializeOwned>(delivery: Delivery, mut each: impl FnMut(u64, Result<R, TaskError>)) {
     match delivery {
-        Delivery::Failed(index, mut error) => {
-            error.index = Some(index);
-            each(index, Err(error));
-        }
+        Delivery::Failed(index, error) => each(index, Err(error.at(Some(index)))),
         Delivery::Answers { index, count, bytes, mut remaining, worker } => {
             let mut parts = bytes.bytes().get(HEAD..).unwrap_or_default();
             for index in index..index + count {
                 let part = next_part(&mut parts);
-                let outcome = read(part, &mut remaining).map_err(|failure| TaskError {
-                    index: Some(index),
-                    worker: Some(worker.clone()),
-                    failure,
-                });
+                let outcome = read(part, &mut remaining)
+                    .map_err(|failure| TaskError::of(failure, Some(worker.clone())).at(Some(index)));
                 each(index, outcome);
             }
         }

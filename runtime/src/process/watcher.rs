@@ -102,6 +102,9 @@ impl Watched {
     }
 }
 
+/// What the thread needs: it calls wakers.
+const STACK: usize = 256 * 1024;
+
 #[derive(Debug)]
 struct Watcher {
     poller: Arc<Poller>,
@@ -137,7 +140,7 @@ pub(crate) fn ensure() -> io::Result<()> {
     if watcher.is_none() {
         let poller = Arc::new(Poller::new()?);
         let seen = Arc::clone(&poller);
-        runtime::thread("offspring", move || run(&seen))?;
+        runtime::thread("offspring", STACK, move || run(&seen))?;
         launch::count_thread();
         *watcher = Some(Watcher { poller, next: 0, pending: Vec::new(), due: None, watched: HashMap::new() });
     }

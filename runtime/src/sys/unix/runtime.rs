@@ -16,14 +16,14 @@ pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
 }
 
 /// Makes a thread of this library's own, in which all signals are blocked.
-pub(crate) fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn thread(name: &str, stack_size: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let before = signal::replace_mask(u64::MAX);
     fork::will_start();
     let arrive = || {
         fork::has_started();
         body();
     };
-    let made = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(arrive);
+    let made = std::thread::Builder::new().name(name.into()).stack_size(stack_size).spawn(arrive);
     signal::restore_mask(&before);
     made.inspect_err(|_| fork::has_started()).map(drop)
 }

@@ -21,8 +21,8 @@ pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
 }
 
 /// Makes a thread of this library's own.
-pub(crate) fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(body).map(drop)
+pub(crate) fn thread(name: &str, stack_size: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).stack_size(stack_size).spawn(body).map(drop)
 }
 
 /// Ends the process at once: no hook, no flush.
