@@ -20,7 +20,7 @@
 //! A task is a call of a function, or of a closure that captures nothing, with arguments that serde can encode: see
 //! [`spawn`](crate::spawn). [`map`](Pool::map) calls a function for each of many inputs, [`submit`](Pool::submit) for one; what a task
 //! needs beside its arguments a worker can keep from one task to the next ([`with_state`]). Arguments and results may have handles and
-//! [`Bytes`](crate::Bytes) in them, as the messages of a [channel](crate::channel) may.
+//! [`Bytes`](crate::Bytes) in them, as the messages of a [channel](mod@crate::channel) may.
 //!
 //! Tasks that take microseconds travel in large batches and tasks that take long one by one; a worker that has nothing to do takes over what
 //! another has not begun.
@@ -42,7 +42,7 @@
 //!
 //! # Trust
 //!
-//! Workers share the memory of a channel with each other and with the pool: see [there](crate::channel#trust).
+//! Workers share the memory of a channel with each other and with the pool: see [there](mod@crate::channel#trust).
 
 mod crew;
 mod desk;
