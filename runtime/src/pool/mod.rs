@@ -321,11 +321,9 @@ impl Pool {
         F: Function<A>,
         A: Serialize + DeserializeOwned + 'static,
     {
-        let mut packing = Packing::new();
-        packing.add(&arguments).map_err(|error| PoolError::Encode(error.to_string()))?;
-        let function = runner::<F, A>().ok_or_else(|| PoolError::Invalid(foreign()))?;
+        let (function, payload) = call::<F, A>(&arguments)?;
         let mailbox = Arc::<Mailbox>::default();
-        self.engine.submit(self.job(function, packing.finish(), 0, Arc::clone(&mailbox)))?;
+        self.engine.submit(self.job(function, payload, 0, Arc::clone(&mailbox)))?;
         Ok(Task::new(Arc::clone(&self.engine), mailbox))
     }
 
@@ -359,10 +357,8 @@ impl Pool {
         F: Function<A>,
         A: Serialize + DeserializeOwned + 'static,
     {
-        let mut packing = Packing::new();
-        packing.add(&arguments).map_err(|error| PoolError::Encode(error.to_string()))?;
-        let function = runner::<F, A>().ok_or_else(|| PoolError::Invalid(foreign()))?;
-        let (payload, mailbox) = (packing.finish(), Arc::<Mailbox>::default());
+        let (function, payload) = call::<F, A>(&arguments)?;
+        let mailbox = Arc::<Mailbox>::default();
         let make =
             || Job { is_pinned: true, ..self.job(function, Arc::clone(&payload), 0, Arc::clone(&mailbox)) };
         let count = self.engine.submit_to_all(make)?;
@@ -482,6 +478,18 @@ impl Pool {
         // Killed processes end as soon as the system lets them.
         self.engine.attend(poller::deadline(Some(Duration::from_secs(5))), |state| state.is_deserted());
     }
+}
+
+/// A single call: where its function lies, and its arguments.
+fn call<F, A>(arguments: &A) -> Result<(u64, Arc<Payload>), PoolError>
+where
+    F: Function<A>,
+    A: Serialize + DeserializeOwned,
+{
+    let mut packing = Packing::new();
+    packing.add(arguments).map_err(|error| PoolError::Encode(error.to_string()))?;
+    let function = runner::<F, A>().ok_or_else(|| PoolError::Invalid(foreign()))?;
+    Ok((function, packing.finish()))
 }
 
 fn runner<F, A>() -> Option<u64>
