@@ -92,6 +92,66 @@ fn tasks_can_be_awaited_and_called_back() {
 }
 
 #[offspring::test]
+fn a_callback_can_use_its_pool_also_when_a_worker_has_to_be_replaced_for_it() {
+    let _dog = watchdog();
+    let pool = Arc::new(Pool::builder().workers(1).max_tasks_per_child(1).start().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    let again = Arc::clone(&pool);
+    pool.submit(|n: u32| n + 1, (1,)).unwrap().on_done(move || {
+        tell.send(again.submit(|n: u32| n + 1, (2,)).unwrap().get().unwrap()).unwrap();
+    });
+    assert_eq!(told.recv().unwrap(), 3);
+}
+
+#[offspring::test]
+fn of_several_threads_that_wait_for_one_task_one_gets_the_result() {
+    let _dog = watchdog();
+    let pool = pool(1);
+    let gate = Event::new().unwrap();
+    let task = pool.submit(|gate: Event| gate.wait().unwrap(), (gate.clone(),)).unwrap();
+    let got: usize = std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| usize::from(task.get().is_ok()))).collect();
+        gate.set().unwrap();
+        waiting.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(got, 1);
+    assert!(task.wait(LONG), "a task whose result was taken is done");
+}
+
+#[offspring::test]
+fn to_cancel_what_is_done_says_so_and_costs_no_worker() {
+    let _dog = watchdog();
+    let pool = pool(1);
+    for n in 0..50_u32 {
+        let task = pool.submit(|n: u32| n, (n,)).unwrap();
+        let cancelled = task.cancel();
+        assert_eq!(task.get().is_err(), cancelled);
+    }
+    let task = pool.submit(|n: u32| n, (1,)).unwrap();
+    until("it is done", || task.is_done());
+    let before = pool.stats().restarts;
+    assert!(!task.cancel());
+    assert_eq!(pool.try_map(|n: u32| n, 0..10).unwrap().len(), 10);
+    assert_eq!(pool.stats().restarts, before);
+}
+
+fn with_little_memory() {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
+    let little = pages * 4096 + (40 << 20);
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_AS, little, little).unwrap();
+}
+
+#[offspring::test]
+fn a_task_that_no_worker_can_take_fails_and_the_others_go_on() {
+    let _dog = watchdog();
+    let pool = Pool::builder().workers(1).initializer(with_little_memory, ()).start().unwrap();
+    let task = pool.submit(|bytes: Bytes| bytes.len(), (Bytes::from(vec![1; 80 << 20]),)).unwrap();
+    assert!(task.get().is_err());
+    assert_eq!(pool.try_map(|n: u32| n, 0..10).unwrap().len(), 10);
+}
+
+#[offspring::test]
 fn a_callback_that_panics_harms_no_other() {
     let _dog = watchdog();
     let pool = pool(1);

@@ -77,6 +77,10 @@ impl View<'_> {
                     return Ok(if gone && !over() { Waited::Gone } else { Waited::Ready });
                 }
                 BeforeSleep::Sleep => {
+                    // Who wakes without the locks may have been between: its token is among those that were just taken.
+                    if over() {
+                        return Ok(Waited::Ready);
+                    }
                     poller::wait(&[self.socket.sentinel()], deadline)?;
                 }
                 BeforeSleep::Busy => {

@@ -40,6 +40,9 @@ use crate::wire::parcel::Remaining;
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
 
+/// How many workers in a row may end that are about to begin a job, until it has failed.
+const MOST_SPURNED: u32 = 10;
+
 /// What is said in a copy of the process that has the pool.
 pub(super) const COPIED: &str = "it belongs to the process that this one was forked from";
 
@@ -113,7 +116,8 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let told = std::mem::take(&mut self.told);
+        // It is not locked when a waker panicked, which is the user's.
+        let told = self.guard.as_mut().map(|state| std::mem::take(&mut state.told)).unwrap_or_default();
         self.guard = None;
         told.into_iter().for_each(Waker::wake);
     }
@@ -160,6 +164,7 @@ impl Engine {
             dead: Vec::new(),
             told: Vec::new(),
             callbacks: Vec::new(),
+            calls_back: false,
             phase: Phase::Open,
             failed_starts: 0,
             activity: 0,
@@ -226,9 +231,22 @@ impl Engine {
             state.dead.push(number);
         }
         let _it_is_watched_a_little_later = watcher::hurry(record);
+        if state.is_over() {
+            worker.jobs = None;
+            let _gone_or_going = worker.child.kill();
+        }
         state.workers.push(worker);
         self.advance(state);
         Ok(true)
+    }
+
+    /// Starts a worker that is missing; the pool ends if that cannot be.
+    pub(super) fn replace(self: &Arc<Self>, state: &mut Locked<'_>) {
+        if let Err(error) = self.start_missing(state) {
+            let error: &dyn std::error::Error = &error;
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.end(state, format!("{error}{cause}"));
+        }
     }
 
     fn start_worker(&self, number: u64) -> Result<Worker, PoolError> {
@@ -266,7 +284,7 @@ impl Engine {
 
     /// Waits until it is so, or the deadline; does the pool's work meanwhile. Whether it is so.
     pub(super) fn attend(
-        &self,
+        self: &Arc<Self>,
         deadline: Option<Instant>,
         mut it_is_so: impl FnMut(&mut State) -> bool,
     ) -> bool {
@@ -283,6 +301,10 @@ impl Engine {
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break false;
+            }
+            if state.calls_back && state.is_short_of_workers() {
+                self.replace(&mut state); // the manager may be the one that waits here, or waits for it
+                continue;
             }
             if state.attended {
                 state.wait(&self.followers, deadline);
@@ -354,9 +376,12 @@ impl Engine {
         if !state.dead.is_empty() {
             // All that they have sent was sent before they ended.
             let dead = std::mem::take(&mut state.dead);
-            self.receive(state);
-            for number in dead {
-                self.bury(state, number);
+            if self.receive(state) {
+                for number in dead {
+                    self.bury(state, number);
+                }
+            } else {
+                state.dead.extend(dead); // there is more to receive, and whoever listens comes back at once
             }
         }
         state.enforce_limits();
@@ -375,18 +400,22 @@ impl Engine {
         }
     }
 
-    fn receive(&self, state: &mut State) {
+    /// Takes in what the workers have sent: whether that was all.
+    fn receive(&self, state: &mut State) -> bool {
         while !self.answers.is_empty() {
             let taken = self.answers.try_recv_raw(|raw, beside| state.take_in(raw, beside));
             match taken {
                 Ok(()) => {}
-                Err(RecvError::Empty | RecvError::Disconnected) => break,
+                // Somebody else holds the channel for too long.
+                Err(RecvError::Empty) => return false,
+                Err(RecvError::Disconnected) => break,
                 Err(error) => {
                     self.end(state, format!("the answers of the workers cannot be received: {error}"));
                     break;
                 }
             }
         }
+        true
     }
 
     /// A worker has ended: what becomes of its jobs.
@@ -401,10 +430,11 @@ impl Engine {
             Err(error) => (TaskFailure::Pool(error.to_string()), false),
         };
         let left = worker.desk.left();
+        let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
             if let Some(left) = left.as_ref().filter(|left| left.job == assigned.job.number) {
                 let next = assigned.job.first + assigned.answered;
-                if left.first == next {
+                if left.first == next && left.count <= assigned.count - assigned.answered {
                     let bytes = Answers::Copied([&[0; HEAD][..], &left.bytes].concat());
                     state.answer(
                         &worker.name,
@@ -424,6 +454,17 @@ impl Engine {
                     .verdict
                     .take_if(|verdict| (verdict.job, verdict.call) == (assigned.job.number, call));
                 state.call_is_lost(&worker, &assigned.job, call, &cause, verdict);
+                is_next = false;
+            }
+            // Perhaps it cannot be taken by any worker: it is not tried for ever.
+            if assigned.answered < assigned.count && std::mem::take(&mut is_next) {
+                assigned.job.spurned = if assigned.answered == 0 { assigned.job.spurned + 1 } else { 0 };
+                if assigned.job.spurned >= MOST_SPURNED {
+                    assigned.job.count = assigned.count;
+                    let who = (Arc::clone(&worker.name), worker.pid);
+                    state.fail(&assigned.job, assigned.answered, &cause, Some(&who));
+                    continue;
+                }
             }
             state.put_back(&assigned);
         }
@@ -566,6 +607,7 @@ impl Engine {
             return 0;
         }
         let mut state = self.lock();
+        self.receive(&mut state); // what is done by now is not cancelled
         let mut cancelled = 0;
         for job in std::mem::take(&mut state.queue) {
             if Arc::ptr_eq(&job.mailbox, mailbox) {
@@ -575,9 +617,9 @@ impl Engine {
                 state.queue.push_back(job);
             }
         }
-        let mut failed = Vec::new();
-        for worker in &mut state.workers {
-            for assigned in &mut worker.assigned {
+        let (mut failed, mut to_kill) = (Vec::new(), Vec::new());
+        for (place, worker) in state.workers.iter_mut().enumerate() {
+            for (at, assigned) in worker.assigned.iter_mut().enumerate() {
                 if !Arc::ptr_eq(&assigned.job.mailbox, mailbox) {
                     continue;
                 }
@@ -590,12 +632,16 @@ impl Engine {
                     failed.push((job, begun));
                 }
                 if kill && begun > assigned.answered && worker.verdict.is_none() {
-                    let call = assigned.job.first + begun - 1;
-                    worker.verdict =
-                        Some(Verdict { job: assigned.job.number, call, failure: TaskFailure::Cancelled });
-                    let _gone_already = worker.child.kill();
-                    cancelled += 1;
+                    to_kill.push((place, at, assigned.job.number, assigned.job.first + begun - 1));
                 }
+            }
+        }
+        for (place, at, job, call) in to_kill {
+            if state.hold_back(place, at) {
+                let worker = &mut state.workers[place];
+                worker.verdict = Some(Verdict { job, call, failure: TaskFailure::Cancelled });
+                let _gone_already = worker.child.kill();
+                cancelled += 1;
             }
         }
         for (job, begun) in failed {

@@ -102,6 +102,8 @@ pub(super) struct Job {
     pub(super) limit: Option<Duration>,
     /// How often a call may be begun anew whose worker ended.
     pub(super) retries: u32,
+    /// How many workers in a row ended that were to begin it next, and had not begun it.
+    pub(super) spurned: u32,
     /// Whether one worker is to have it, and no other.
     pub(super) is_pinned: bool,
 }
@@ -210,32 +212,48 @@ impl Mailbox {
         delivery
     }
 
-    pub(super) fn is_emptied(&self) -> bool {
-        self.emptied.load(Ordering::Relaxed)
+    /// Takes the only outcome that was to come: from then on the mailbox is emptied.
+    pub(super) fn take_only(&self) -> Option<Delivery> {
+        if !self.has_mail() {
+            return None;
+        }
+        let mut content = self.content();
+        let delivery = content.deliveries.pop_front()?;
+        // In this order: who sees neither has come before the delivery, and is told of it.
+        self.emptied.store(true, Ordering::Release);
+        self.arrived.fetch_sub(1, Ordering::Release);
+        Some(delivery)
     }
 
-    pub(super) fn set_emptied(&self) {
-        self.emptied.store(true, Ordering::Relaxed);
+    /// Whether the only outcome that was to come has come, and perhaps been taken.
+    pub(super) fn is_settled(&self) -> bool {
+        self.has_mail() || self.is_emptied()
+    }
+
+    pub(super) fn is_emptied(&self) -> bool {
+        self.emptied.load(Ordering::Acquire)
     }
 
     /// Has a waker woken at the next delivery. `false` if something is there already.
     pub(super) fn wake_at_delivery(&self, waker: &Waker) -> bool {
         let mut content = self.content();
         let waits = content.deliveries.is_empty();
-        if waits {
-            content.waker = Some(waker.clone());
-        }
+        let former = if waits { content.waker.replace(waker.clone()) } else { None };
+        drop(content);
+        drop(former); // which is the user's
         waits
     }
 
     /// Has something done at the first delivery; gives it back if that is there already.
     pub(super) fn call_at_delivery(&self, callback: Callback) -> Option<Callback> {
         let mut content = self.content();
-        if content.deliveries.is_empty() {
-            content.callback = Some(callback);
-            return None;
+        if !content.deliveries.is_empty() {
+            return Some(callback);
         }
-        Some(callback)
+        let former = content.callback.replace(callback);
+        drop(content);
+        drop(former); // which is the user's
+        None
     }
 
     /// Nobody wants what has arrived, and what is to come.

@@ -23,6 +23,7 @@ const WORTH_MOVING: u64 = 30_000;
 /// What is said of a job that one worker was to do, and no other.
 pub(super) const LOST_WORKER: &str = "the worker that was to do it has ended";
 
+#[allow(clippy::struct_excessive_bools)] // they are independent of each other
 pub(super) struct State {
     pub(super) queue: VecDeque<Job>,
     /// Jobs that one worker is to have, and no other.
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) dead: Vec<u64>,
     pub(super) told: Vec<Waker>,
     pub(super) callbacks: Vec<Callback>,
+    /// The manager is in a callback: it starts no workers meanwhile.
+    pub(super) calls_back: bool,
     pub(super) phase: Phase,
     pub(super) failed_starts: u32,
     /// Counts what is submitted, and who comes to wait.
@@ -371,9 +374,36 @@ impl State {
         }
     }
 
+    /// Takes back all that a worker has not begun, before it is killed for what it is at: so nothing else is begun meanwhile. Whether it
+    /// has begun nothing behind the job at this place.
+    pub(super) fn hold_back(&mut self, place: usize, at: usize) -> bool {
+        let worker = &mut self.workers[place];
+        let (number, mut rests, mut is_last) = (worker.number, Vec::new(), true);
+        for (index, assigned) in worker.assigned.iter_mut().enumerate() {
+            let begun = worker.desk.take_back(assigned.claim, assigned.count);
+            is_last &= index <= at || begun == 0;
+            if begun < assigned.count {
+                let mut rest = assigned.job.clone();
+                rest.first += begun;
+                rest.count = assigned.count - begun;
+                assigned.count = begun;
+                rests.push(rest);
+            }
+        }
+        for rest in rests.into_iter().rev() {
+            if rest.is_pinned {
+                self.pinned.push((number, rest));
+            } else {
+                self.requeue(rest);
+            }
+        }
+        is_last
+    }
+
     /// Kills workers whose call takes longer than it may.
     pub(super) fn enforce_limits(&mut self) {
-        for worker in &mut self.workers {
+        for place in 0..self.workers.len() {
+            let worker = &self.workers[place];
             let Some((assigned, limit)) = worker.limited() else { continue };
             // In this order: a call that has run for so long is among those that had begun.
             let begun = worker.desk.begun(assigned.claim, assigned.count);
@@ -382,6 +412,11 @@ impl State {
                 continue;
             }
             let (job, call) = (assigned.job.number, assigned.job.first + begun - 1);
+            let is_last = self.hold_back(place, 0);
+            let worker = &mut self.workers[place];
+            if !is_last || worker.assigned[0].count != begun {
+                continue; // that call is over by now
+            }
             worker.verdict = Some(Verdict { job, call, failure: TaskFailure::TimedOut(limit) });
             let _gone_already = worker.child.kill();
         }
@@ -389,7 +424,9 @@ impl State {
 
     /// When to look next whether something takes too long.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        let idles = |worker: &Worker| worker.is_ready && worker.assigned.is_empty();
+        let idles = |worker: &Worker| {
+            worker.is_ready && worker.assigned.is_empty() && !worker.leaves() && worker.verdict.is_none()
+        };
         let one_idles = self.queue.is_empty() && self.workers.iter().any(idles);
         let busy = self.workers.iter().filter(|worker| one_idles && worker.movable() > 0);
         let soon = Instant::now() + LONG_CALL;

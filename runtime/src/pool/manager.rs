@@ -25,6 +25,7 @@ pub(super) fn manage(engine: &Arc<Engine>) {
         engine.advance(&mut state);
         let callbacks = state.take_callbacks();
         if !callbacks.is_empty() {
+            state.calls_back = true;
             state.unlocked(|| {
                 for callback in callbacks {
                     // What it panics with, the hook has printed; the others are called all the same.
@@ -33,17 +34,14 @@ pub(super) fn manage(engine: &Arc<Engine>) {
                     }
                 }
             });
+            state.calls_back = false;
             continue;
         }
         if state.is_deserted() {
             return;
         }
         if state.is_short_of_workers() {
-            if let Err(error) = engine.start_missing(&mut state) {
-                let error: &dyn std::error::Error = &error;
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                engine.end(&mut state, format!("{error}{cause}"));
-            }
+            engine.replace(&mut state);
             continue;
         }
         let goes_on = state.activity != seen;

@@ -306,6 +306,7 @@ impl Pool {
             mailbox,
             limit,
             retries,
+            spurned: 0,
             is_pinned: false,
         }
     }
@@ -584,29 +585,43 @@ impl<I: Iterator<Item = X>, X: Serialize, R: DeserializeOwned> FusedIterator for
 /// Waits until one of several tasks is done: its index.
 ///
 /// `None` without tasks, and when none is done after the timeout.
+///
+/// # Panics
+/// When the tasks are of several pools.
 #[must_use = "it may have timed out"]
 pub fn wait_any<R>(tasks: &[Task<R>], timeout: Option<Duration>) -> Option<usize> {
     let first = tasks.first()?;
+    check_of_one_pool(tasks.iter());
     let mut done = None;
     let mut look = || {
-        done = tasks.iter().position(|task| task.mailbox.has_mail());
+        done = tasks.iter().position(|task| task.mailbox.is_settled());
         done.is_some()
     };
     first.engine.attend(poller::deadline(timeout), |_| look());
     done
 }
 
-/// The results of tasks of one pool, in the order in which they are done, each with the task's index.
+fn check_of_one_pool<'a, R: 'a>(mut tasks: impl Iterator<Item = &'a Task<R>>) {
+    let first = tasks.next();
+    let of_one = first.is_none_or(|first| tasks.all(|task| Arc::ptr_eq(&task.engine, &first.engine)));
+    assert!(of_one, "tasks of several pools cannot be waited for together");
+}
+
+/// The results of tasks of one pool, about in the order in which they are done, each with the task's index.
+///
+/// # Panics
+/// When the tasks are of several pools.
 pub fn as_completed<R: DeserializeOwned>(
     tasks: Vec<Task<R>>,
 ) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
+    check_of_one_pool(tasks.iter());
     let mut left: Vec<(usize, Task<R>)> = tasks.into_iter().enumerate().collect();
     std::iter::from_fn(move || {
         let (_, first) = left.first()?;
         let engine = Arc::clone(&first.engine);
         let mut done = None;
         engine.attend(None, |_| {
-            done = left.iter().position(|(_, task)| task.mailbox.has_mail() || task.mailbox.is_emptied());
+            done = left.iter().position(|(_, task)| task.mailbox.is_settled());
             done.is_some()
         });
         let (index, task) = left.swap_remove(done?);

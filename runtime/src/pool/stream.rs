@@ -17,6 +17,8 @@ const JOB_TIME: u64 = 500_000;
 /// How many such calls there are at most, and about how many bytes.
 const MOST_CALLS: u64 = 4096;
 const MOST_BYTES: usize = 128 * 1024;
+/// For how many results there is room before they come.
+const MOST_RESERVED: usize = 1 << 16;
 /// How many jobs there are under way for each worker.
 const JOBS: u64 = 4;
 
@@ -89,22 +91,25 @@ where
         let jobs = JOBS * self.pool.workers().max(1) as u64;
         loop {
             let size = self.next_size();
-            let waits_for_one = self.taken.saturating_sub(self.wanted) >= 4 * jobs * size;
-            if self.under_way >= jobs * size || waits_for_one {
+            let waits_for_one =
+                self.taken.saturating_sub(self.wanted) >= jobs.saturating_mul(size).saturating_mul(4);
+            if self.under_way >= jobs.saturating_mul(size) || waits_for_one {
                 return;
             }
             let index = self.taken;
             let mut packing = Packing::new();
-            let mut refused = None;
+            let (mut refused, mut taken) = (None, 0);
             while (packing.size().0 as u64) < size && packing.size().1 < MOST_BYTES {
                 let Some(arguments) = self.inputs.next() else { break };
-                self.taken += 1;
-                self.under_way += 1;
+                taken += 1;
                 if let Err(error) = packing.add(&arguments) {
                     refused = Some(error);
                     break;
                 }
             }
+            // Not before: encoding may panic, and who catches that can go on.
+            self.taken += taken;
+            self.under_way += taken;
             let count = packing.size().0 as u64;
             if count > 0 {
                 self.submit(packing.finish(), index, count);
@@ -164,7 +169,7 @@ where
 
     /// All results, in the order of the inputs; until the first error, if one is `enough`.
     pub(super) fn collect(mut self, enough: bool) -> Result<Vec<Result<R, TaskError>>, TaskError> {
-        let mut results = Vec::with_capacity(self.inputs.size_hint().0);
+        let mut results = Vec::with_capacity(self.inputs.size_hint().0.min(MOST_RESERVED));
         let mut first = None;
         while let Some(delivery) = self.next_delivery() {
             open(delivery, |index, outcome| {

@@ -61,7 +61,7 @@ impl<R> Task<R> {
     /// Waits until the task is done: `false` if it is not after the timeout.
     #[must_use = "it may have timed out"]
     pub fn wait(&self, timeout: Duration) -> bool {
-        self.engine.attend(poller::deadline(Some(timeout)), |_| self.mailbox.has_mail())
+        self.engine.attend(poller::deadline(Some(timeout)), |_| self.mailbox.is_settled())
     }
 
     /// Has something done when the task is done, on the pool's own thread: it should not take long, and a panic in it harms nothing else. Of several, the
@@ -87,7 +87,7 @@ impl<R: DeserializeOwned> Task<R> {
             if let Some(result) = self.take() {
                 return result;
             }
-            if !self.engine.attend(None, |_| self.mailbox.has_mail()) {
+            if !self.engine.attend(None, |_| self.mailbox.is_settled()) {
                 return Err(TaskError::new(TaskFailure::Pool(COPIED.into())));
             }
         }
@@ -118,8 +118,7 @@ impl<R: DeserializeOwned> Task<R> {
         if self.mailbox.is_emptied() {
             return Some(Err(TaskError::new(TaskFailure::Taken)));
         }
-        let delivery = self.mailbox.take()?;
-        self.mailbox.set_emptied();
+        let delivery = self.mailbox.take_only()?;
         let mut result = None;
         open(delivery, |_, outcome| result = Some(outcome));
         let result = result.unwrap_or_else(|| Err(TaskError::new(TaskFailure::Taken)));

@@ -323,9 +323,12 @@ fn take(tokens: &[u64]) -> Vec<Watched> {
 fn conclude(watched: &Watched) {
     match watched {
         Watched::Child(record) => {
-            // One that cannot be reaped, because somebody took its status, is seen by who joins it.
-            if record.poll().is_ok_and(|status| status.is_some()) {
-                children::remove(record);
+            match record.poll() {
+                Ok(Some(_)) => children::remove(record),
+                // A tracer has it first: later.
+                Ok(None) => drop(watch(record)),
+                // One that cannot be reaped is seen by who joins it.
+                Err(_) => {}
             }
         }
         Watched::Stray(handle) => {

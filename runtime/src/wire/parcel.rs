@@ -190,11 +190,12 @@ pub(crate) fn unpack_part<T: DeserializeOwned>(
     let content = (!nothing).then(|| std::mem::take(remaining));
     let unpack = |hook: &Hook<Remaining>| {
         let _hanging = hook.hang(content);
-        let value = Wire::decode(bytes);
+        // What a panic leaves belongs to the values behind this one.
+        let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Wire::decode(bytes)));
         if !nothing {
             *remaining = hook.content.take();
         }
-        value
+        value.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
     };
     UNLOADING.try_with(unpack).map_err(|_| ending())?
 }
