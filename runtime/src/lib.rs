@@ -162,9 +162,24 @@
 //! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
 //! [`connect`](net::connect()) for the others.
 //!
+//! # Many tasks
+//!
+//! A [`Pool`] of workers does tasks, each of which fails alone, whatever it does to its worker.
+//!
+//! ```
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = offspring::Pool::new(2)?;
+//!     assert_eq!(pool.try_map(|n: u64| n * n, 1..=4)?, [1, 4, 9, 16]);
+//!     let results = pool.map(|n: i32| if n == 2 { std::process::abort() } else { n }, 1..=3);
+//!     assert!(results[1].is_err() && results[0].is_ok() && results[2].is_ok());
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
+//! The crate has layers, each of which uses only those below it: `pool`, `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
 //! (handles, builders, the rules of a life), `launch` (registry, guard, handshake, the three start methods), `wire` (values as
 //! bytes, messages), `sys` (the operating systems, and all unsafe code). A process is followed from its start to its end in one
 //! direction:
