@@ -25,7 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use super::crew::{Assigned, Verdict, Worker};
+use super::crew::{Verdict, Worker};
 use super::desk::{CLAIMS, Desk};
 use super::error::{PoolError, TaskFailure};
 use super::job::{Answers, Job, Mailbox, Payload};
@@ -208,9 +208,7 @@ impl Engine {
 
     /// Starts a worker that is missing, if one is: whether one was.
     pub(super) fn start_missing(self: &Arc<Self>, state: &mut Locked<'_>) -> Result<bool, PoolError> {
-        if state.is_over()
-            || state.workers.iter().filter(|worker| !worker.leaves()).count() + state.starting >= state.target
-        {
+        if !state.is_short_of_workers() {
             return Ok(false);
         }
         let number = state.next_worker;
@@ -460,9 +458,8 @@ impl Engine {
             if assigned.answered < assigned.count && std::mem::take(&mut is_next) {
                 assigned.job.spurned = if assigned.answered == 0 { assigned.job.spurned + 1 } else { 0 };
                 if assigned.job.spurned >= MOST_SPURNED {
-                    assigned.job.count = assigned.count;
                     let who = (Arc::clone(&worker.name), worker.pid);
-                    state.fail(&assigned.job, assigned.answered, &cause, Some(&who));
+                    state.fail_rest(assigned, &cause, &who);
                     continue;
                 }
             }
@@ -498,10 +495,7 @@ impl Engine {
             let _gone_or_going = worker.child.kill();
             let who = (Arc::clone(&worker.name), worker.pid);
             for assigned in std::mem::take(&mut state.workers[place].assigned) {
-                let Assigned { mut job, answered, count, .. } = assigned;
-                job.count = count;
-                let begun = Some(who.clone());
-                state.fail(&job, answered, &TaskFailure::Pool(why.clone()), begun.as_ref());
+                state.fail_rest(assigned, &TaskFailure::Pool(why.clone()), &who);
             }
         }
         state.phase = Phase::Ended(why);
@@ -542,11 +536,8 @@ impl Engine {
             if let Some(rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
                 state.queue.push_front(rest);
             }
-            match worker.give(job) {
-                Ok(()) => {}
-                Err((job, None)) => state.queue.push_front(job),
-                Err((job, Some(why))) => state.fail(&job, 0, &TaskFailure::Argument(why), None),
-            }
+            let given = worker.give(job);
+            state.note(given);
         }
         if state.queue.is_empty() {
             while state.rebalance(self.max_tasks) {}
@@ -557,14 +548,13 @@ impl Engine {
     /// Puts a job into the queue.
     ///
     /// The job's number is the engine's to give.
-    pub(super) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
+    pub(super) fn submit(&self, mut job: Job) -> Result<(), PoolError> {
         self.check_ours()?;
         let mut state = self.lock();
         if let Some(why) = state.why_closed() {
             return Err(PoolError::Closed(why));
         }
         job.number = state.new_number();
-        let number = job.number;
         state.queue.push_back(job);
         state.activity += 1;
         if state.waiters == 0 {
@@ -576,7 +566,7 @@ impl Engine {
         } else {
             self.advance(&mut state);
         }
-        Ok(number)
+        Ok(())
     }
 
     /// Puts one job for each worker into the queue, made by a function for its number.

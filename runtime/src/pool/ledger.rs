@@ -116,9 +116,7 @@ impl State {
 
     /// Whether there is something that workers have to do.
     pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty()
-            || !self.pinned.is_empty()
-            || self.workers.iter().any(|worker| !worker.assigned.is_empty())
+        self.has_queue() || self.workers.iter().any(|worker| !worker.assigned.is_empty())
     }
 
     /// Whether only the manager can go on.
@@ -126,7 +124,12 @@ impl State {
         if self.is_over() || (matches!(self.phase, Phase::Closed) && !self.has_work()) {
             return false;
         }
-        self.workers.iter().filter(|worker| !worker.leaves()).count() + self.starting < self.target
+        self.staying() + self.starting < self.target
+    }
+
+    /// How many workers there are that get more jobs.
+    fn staying(&self) -> usize {
+        self.workers.iter().filter(|worker| !worker.leaves()).count()
     }
 
     pub(super) fn has_waiters(&self) -> bool {
@@ -197,9 +200,7 @@ impl State {
                 } else if assigned.answered < assigned.count {
                     // It says that it is done, and is not.
                     let why = TaskFailure::Pool("the worker left answers out".into());
-                    let Assigned { mut job, answered, count, .. } = assigned;
-                    job.count = count;
-                    self.fail(&job, answered, &why, Some(&(name, pid)));
+                    self.fail_rest(assigned, &why, &(name, pid));
                 }
             }
         }
@@ -241,6 +242,22 @@ impl State {
             let error = TaskError::of(failure.clone(), worker.cloned());
             let to_tell = job.mailbox.deliver(Delivery::Failed(job.index + job.first + call, error));
             self.tell(to_tell);
+        }
+    }
+
+    /// What has no answer yet of a worker's job will not be answered.
+    pub(super) fn fail_rest(&mut self, assigned: Assigned, failure: &TaskFailure, worker: &(Arc<str>, u32)) {
+        let Assigned { mut job, answered, count, .. } = assigned;
+        job.count = count;
+        self.fail(&job, answered, failure, Some(worker));
+    }
+
+    /// What became of a job that was given to a worker: it waits on if it could not be given now, and has failed if it never can.
+    pub(super) fn note(&mut self, given: Result<(), (Job, Option<String>)>) {
+        match given {
+            Ok(()) => {}
+            Err((job, None)) => self.queue.push_front(job),
+            Err((job, Some(why))) => self.fail(&job, 0, &TaskFailure::Argument(why), None),
         }
     }
 
@@ -347,19 +364,14 @@ impl State {
             second.number = self.new_number();
             self.queue.push_front(second);
         }
-        match given {
-            Ok(()) => {}
-            Err((job, None)) => self.queue.push_front(job),
-            Err((job, Some(why))) => self.fail(&job, 0, &TaskFailure::Argument(why), None),
-        }
+        self.note(given);
         false // what is in the queue goes to whoever answers next
     }
 
     /// Lets workers go that are too many, have done their share, or have no more to come.
     pub(super) fn dismiss(&mut self, max_tasks: Option<u64>) {
         let no_more = !matches!(self.phase, Phase::Open) && !self.has_work();
-        let staying = self.workers.iter().filter(|worker| !worker.leaves()).count();
-        let mut surplus = staying.saturating_sub(self.target);
+        let mut surplus = self.staying().saturating_sub(self.target);
         for worker in &mut self.workers {
             if worker.jobs.is_none() || !worker.assigned.is_empty() {
                 continue;

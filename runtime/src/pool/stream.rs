@@ -129,13 +129,10 @@ where
             None => Err(super::foreign()),
             Some(_) => self.pool.engine.submit(job).map_err(|error| error.to_string()),
         };
-        match submitted {
-            Ok(_) => {}
-            Err(why) => {
-                for index in index..index + count {
-                    let failure = TaskFailure::Pool(why.clone());
-                    self.mailbox.deliver(Delivery::Failed(index, TaskError::new(failure)));
-                }
+        if let Err(why) = submitted {
+            for index in index..index + count {
+                let failure = TaskFailure::Pool(why.clone());
+                self.mailbox.deliver(Delivery::Failed(index, TaskError::new(failure)));
             }
         }
     }
