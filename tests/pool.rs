@@ -122,8 +122,10 @@ fn of_several_threads_that_wait_for_one_task_one_gets_the_result() {
 fn to_cancel_what_is_done_says_so_and_costs_no_worker() {
     let _dog = watchdog();
     let pool = pool(1);
-    for n in 0..50_u32 {
+    for n in 0..200_u32 {
         let task = pool.submit(|n: u32| n, (n,)).unwrap();
+        // Before it is begun, while it is done, and afterwards.
+        (0..n % 50 * 50).for_each(|_| std::hint::spin_loop());
         let cancelled = task.cancel();
         assert_eq!(task.get().is_err(), cancelled);
     }

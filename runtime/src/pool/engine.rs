@@ -590,8 +590,8 @@ impl Engine {
         Ok(numbers.len())
     }
 
-    /// Takes back what has not been begun of the calls whose outcomes go to a mailbox. With `kill` also the one that is being done, with
-    /// its worker. How many calls were taken back, killed ones included.
+    /// Takes back what has not been begun of the calls whose outcomes go to a mailbox. With `kill` also what is being done, with
+    /// its worker: that is for jobs of one call. How many calls were taken back, killed ones included.
     pub(super) fn cancel(&self, mailbox: &Arc<Mailbox>, kill: bool) -> u64 {
         if !self.is_ours() {
             return 0;
@@ -622,17 +622,27 @@ impl Engine {
                     failed.push((job, begun));
                 }
                 if kill && begun > assigned.answered && worker.verdict.is_none() {
-                    to_kill.push((place, at, assigned.job.number, assigned.job.first + begun - 1));
+                    to_kill.push((place, at));
                 }
             }
         }
-        for (place, at, job, call) in to_kill {
-            if state.hold_back(place, at) {
-                let worker = &mut state.workers[place];
-                worker.verdict = Some(Verdict { job, call, failure: TaskFailure::Cancelled });
-                let _gone_already = worker.child.kill();
-                cancelled += 1;
+        for (place, at) in to_kill {
+            if !state.hold_back(place, at) {
+                continue; // it is done, and its answer is on its way
             }
+            let worker = &mut state.workers[place];
+            let assigned = &mut worker.assigned[at];
+            let call = assigned.job.first + assigned.answered;
+            worker.verdict =
+                Some(Verdict { job: assigned.job.number, call, failure: TaskFailure::Cancelled });
+            let _gone_already = worker.child.kill();
+            // It may answer before it dies, which counts no more: the caller is told that the task is cancelled.
+            let mut one = assigned.job.clone();
+            (one.first, one.count) = (call, 1);
+            assigned.answered += 1;
+            let who = (Arc::clone(&worker.name), worker.pid);
+            state.fail(&one, 0, &TaskFailure::Cancelled, Some(&who));
+            cancelled += 1;
         }
         for (job, begun) in failed {
             state.fail(&job, begun, &TaskFailure::Cancelled, None);

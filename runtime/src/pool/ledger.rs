@@ -179,7 +179,7 @@ impl State {
                 if head.kind == Kind::Done {
                     worker.claims.push(assigned.claim);
                     worker.nanoseconds += head.time;
-                    let calls = assigned.answered + head.count;
+                    let calls = (head.first + head.count).saturating_sub(assigned.job.first);
                     if let Some(each) = head.time.checked_div(calls) {
                         learn(&mut self.call_time, each);
                         learn(&mut self.job_time, head.time);
