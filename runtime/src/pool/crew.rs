@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::desk::Desk;
-use super::error::TaskFailure;
+use super::error::{TaskFailure, Who};
 use super::job::Job;
 use super::message::JobHead;
 use super::worker::Message;
@@ -19,8 +19,7 @@ pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
 /// A worker, as the pool sees it.
 pub(super) struct Worker {
     pub(super) number: u64,
-    pub(super) name: Arc<str>,
-    pub(super) pid: u32,
+    pub(super) who: Arc<Who>,
     pub(super) child: Child<Option<Failure>>,
     /// `None` once it gets no more.
     pub(super) jobs: Option<Sender<Message>>,
@@ -35,6 +34,8 @@ pub(super) struct Worker {
     pub(super) tasks: u64,
     pub(super) nanoseconds: u64,
     pub(super) started: Instant,
+    /// For what is sent to it.
+    pub(super) buffer: Vec<u8>,
     /// When it was last given a job while it had none, or answered.
     pub(super) moved_on: Instant,
 }
@@ -64,8 +65,9 @@ impl Worker {
 
     /// How many calls it may still be given.
     pub(super) fn allowance(&self, max_tasks: Option<u64>) -> Option<u64> {
+        let most = max_tasks?;
         let before_it: u64 = self.assigned.iter().map(|assigned| assigned.count - assigned.answered).sum();
-        max_tasks.map(|most| most.saturating_sub(self.tasks + before_it))
+        Some(most.saturating_sub(self.tasks + before_it))
     }
 
     pub(super) fn takes_more(&self, ahead: usize, max_tasks: Option<u64>) -> bool {
@@ -102,7 +104,7 @@ impl Worker {
             claim: claim as u64,
             limited: job.limit.is_some(),
         };
-        match job.payload.send(&head, jobs) {
+        match job.payload.send(&head, jobs, &mut self.buffer) {
             // One that has ended is buried soon, and its jobs go to others.
             Ok(()) | Err(SendFailure::Disconnected | SendFailure::Closed) => {
                 let count = job.count;

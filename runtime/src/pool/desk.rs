@@ -16,7 +16,7 @@ use crate::sys::shareable::{shared_layout, shared_words};
 use crate::sys::{Borrowed, Object, borrow, clock};
 
 /// How many jobs a worker can have been sent at once.
-pub(super) const CLAIMS: usize = 64;
+pub(super) const CLAIMS: usize = 256;
 /// What fits in the outbox.
 pub(super) const OUTBOX: usize = 16 * 1024;
 /// Where the outbox lies.

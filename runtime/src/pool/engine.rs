@@ -27,12 +27,12 @@ use std::time::Instant;
 
 use super::crew::{Verdict, Worker};
 use super::desk::{CLAIMS, Desk};
-use super::error::{PoolError, TaskFailure};
-use super::job::{Answers, Job, Mailbox, Payload};
+use super::error::{PoolError, TaskFailure, Who};
+use super::job::{Job, Mailbox, Payload};
 use super::ledger::{LOST_WORKER, Phase, State, earlier};
-use super::message::{HEAD, JobHead};
+use super::message::JobHead;
 use super::worker::{Message, Station};
-use crate::channel::{Receiver, RecvError, Sender};
+use crate::channel::{Raw, Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
 use crate::wire::parcel::Remaining;
@@ -42,6 +42,9 @@ const MOST_FAILED_STARTS: u32 = 3;
 
 /// How many workers in a row may end that are about to begin a job, until it has failed.
 const MOST_SPURNED: u32 = 10;
+
+/// How many jobs a worker is given in a row at most.
+const IN_A_ROW: usize = 16;
 
 /// What is said in a copy of the process that has the pool.
 pub(super) const COPIED: &str = "it belongs to the process that this one was forked from";
@@ -253,7 +256,9 @@ impl Engine {
         let answers = self.to_answers.clone();
         if let Some((function, payload)) = &self.initializer {
             let head = JobHead { function: *function, count: payload.count(), ..JobHead::default() };
-            payload.send(&head, &to_worker).map_err(|error| PoolError::Encode(error.to_string()))?;
+            payload
+                .send(&head, &to_worker, &mut Vec::new())
+                .map_err(|error| PoolError::Encode(error.to_string()))?;
         }
         let has_initializer = self.initializer.is_some();
         // The worker gets duplicates of all of it.
@@ -261,8 +266,7 @@ impl Engine {
         let child = (self.start)(Station { number, jobs, answers, desk, has_initializer })?;
         Ok(Worker {
             number,
-            name: child.name().into(),
-            pid: child.pid(),
+            who: Arc::new(Who { name: child.name().into(), pid: child.pid() }),
             child,
             jobs: Some(to_worker),
             desk: ours,
@@ -274,6 +278,7 @@ impl Engine {
             tasks: 0,
             nanoseconds: 0,
             started: Instant::now(),
+            buffer: Vec::new(),
             moved_on: Instant::now(),
         })
     }
@@ -400,8 +405,10 @@ impl Engine {
 
     /// Takes in what the workers have sent: whether that was all.
     fn receive(&self, state: &mut State) -> bool {
+        let mut now = None;
         while !self.answers.is_empty() {
-            let taken = self.answers.try_recv_raw(|raw, beside| state.take_in(raw, beside));
+            let now = *now.get_or_insert_with(Instant::now);
+            let taken = self.answers.try_recv_raw(|raw, beside| state.take_in(raw, beside, now));
             match taken {
                 Ok(()) => {}
                 // Somebody else holds the channel for too long.
@@ -433,15 +440,8 @@ impl Engine {
             if let Some(left) = left.as_ref().filter(|left| left.job == assigned.job.number) {
                 let next = assigned.job.first + assigned.answered;
                 if left.first == next && left.count <= assigned.count - assigned.answered {
-                    let bytes = Answers::Copied([&[0; HEAD][..], &left.bytes].concat());
-                    state.answer(
-                        &worker.name,
-                        worker.pid,
-                        &mut assigned,
-                        left.count,
-                        bytes,
-                        Remaining::default(),
-                    );
+                    let bytes = Raw::Copied(&left.bytes);
+                    state.answer(&worker.who, &mut assigned, left.count, None, bytes, Remaining::default());
                 }
             }
             let begun = worker.desk.begun(assigned.claim, assigned.count);
@@ -458,8 +458,7 @@ impl Engine {
             if assigned.answered < assigned.count && std::mem::take(&mut is_next) {
                 assigned.job.spurned = if assigned.answered == 0 { assigned.job.spurned + 1 } else { 0 };
                 if assigned.job.spurned >= MOST_SPURNED {
-                    let who = (Arc::clone(&worker.name), worker.pid);
-                    state.fail_rest(assigned, &cause, &who);
+                    state.fail_rest(assigned, &cause, &worker.who);
                     continue;
                 }
             }
@@ -493,7 +492,7 @@ impl Engine {
             let worker = &mut state.workers[place];
             worker.jobs = None;
             let _gone_or_going = worker.child.kill();
-            let who = (Arc::clone(&worker.name), worker.pid);
+            let who = Arc::clone(&worker.who);
             for assigned in std::mem::take(&mut state.workers[place].assigned) {
                 state.fail_rest(assigned, &TaskFailure::Pool(why.clone()), &who);
             }
@@ -532,12 +531,21 @@ impl Engine {
             let fits = |worker: &&mut Worker| worker.takes_more(ahead, max_tasks);
             let free = state.workers.iter_mut().filter(fits).min_by_key(|worker| worker.assigned.len());
             let Some(worker) = free else { break };
-            let Some(mut job) = state.queue.pop_front() else { break };
-            if let Some(rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
-                state.queue.push_front(rest);
+            // Several quick ones in a row: their answers are neighbours.
+            let in_a_row = ((ahead - worker.assigned.len()) / 4).clamp(1, IN_A_ROW);
+            for _ in 0..in_a_row {
+                let Some(mut job) = state.queue.pop_front() else { break };
+                if let Some(rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
+                    state.queue.push_front(rest);
+                }
+                if let Err(refused) = worker.give(job) {
+                    state.note(Err(refused));
+                    break;
+                }
+                if !worker.takes_more(ahead, max_tasks) {
+                    break;
+                }
             }
-            let given = worker.give(job);
-            state.note(given);
         }
         if state.queue.is_empty() {
             while state.rebalance(self.max_tasks) {}
@@ -545,17 +553,21 @@ impl Engine {
         state.dismiss(self.max_tasks);
     }
 
-    /// Puts a job into the queue.
+    /// Puts the calls of a job into the queue, as jobs of a size.
     ///
-    /// The job's number is the engine's to give.
-    pub(super) fn submit(&self, mut job: Job) -> Result<(), PoolError> {
+    /// Their numbers are the engine's to give.
+    pub(super) fn submit(&self, job: Job, size: u64) -> Result<(), PoolError> {
         self.check_ours()?;
         let mut state = self.lock();
         if let Some(why) = state.why_closed() {
             return Err(PoolError::Closed(why));
         }
-        job.number = state.new_number();
-        state.queue.push_back(job);
+        let mut rest = Some(job);
+        while let Some(mut job) = rest.take() {
+            rest = job.split(size);
+            job.number = state.new_number();
+            state.queue.push_back(job);
+        }
         state.activity += 1;
         if state.waiters == 0 {
             self.hand_out(&mut state);
@@ -640,7 +652,7 @@ impl Engine {
             let mut one = assigned.job.clone();
             (one.first, one.count) = (call, 1);
             assigned.answered += 1;
-            let who = (Arc::clone(&worker.name), worker.pid);
+            let who = Arc::clone(&worker.who);
             state.fail(&one, 0, &TaskFailure::Cancelled, Some(&who));
             cancelled += 1;
         }

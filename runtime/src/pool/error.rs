@@ -29,8 +29,15 @@ pub struct TaskError(Box<Details>);
 #[derive(Clone)]
 struct Details {
     index: Option<u64>,
-    worker: Option<(Arc<str>, u32)>,
+    worker: Option<Arc<Who>>,
     failure: TaskFailure,
+}
+
+/// Which worker it was.
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) name: String,
+    pub(super) pid: u32,
 }
 
 /// What happened to a task.
@@ -61,7 +68,7 @@ impl TaskError {
     }
 
     /// What happened to a task of a worker's.
-    pub(super) fn of(failure: TaskFailure, worker: Option<(Arc<str>, u32)>) -> Self {
+    pub(super) fn of(failure: TaskFailure, worker: Option<Arc<Who>>) -> Self {
         Self(Box::new(Details { index: None, worker, failure }))
     }
 
@@ -86,13 +93,13 @@ impl TaskError {
     /// The name of the worker that had the task, if one had.
     #[must_use]
     pub fn worker(&self) -> Option<&str> {
-        self.0.worker.as_ref().map(|(name, _)| &**name)
+        self.0.worker.as_ref().map(|who| &*who.name)
     }
 
     /// The process id of that worker.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.0.worker.as_ref().map(|(_, pid)| *pid)
+        self.0.worker.as_ref().map(|who| who.pid)
     }
 }
 
@@ -137,7 +144,7 @@ impl fmt::Display for TaskError {
             Some(index) => write!(f, "task {index}")?,
             None => f.write_str("the task")?,
         }
-        if let Some((name, pid)) = &self.0.worker {
+        if let Some(Who { name, pid }) = self.0.worker.as_deref() {
             write!(f, " in worker `{name}` (pid {pid})")?;
         }
         write!(f, " {}", self.0.failure)

@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::error::TaskError;
+use super::error::{TaskError, Who};
 use super::message::{HEAD, JobHead, begin_part, end_part};
 use super::worker::Message;
-use crate::channel::{SendFailure, Sender};
+use crate::channel::{Raw, SendFailure, Sender};
 use crate::wire::codec::CodecError;
 use crate::wire::parcel::{self, Parcel, Remaining};
+
+/// How many deliveries back it is looked for one that others can be added to.
+const NEIGHBOURS: usize = 4;
+/// How many bytes of answers gather in a delivery.
+const GATHERED: usize = 16 * 1024;
 
 /// Encoded calls. They stay until all are answered: those that a dead worker had not begun go to another.
 #[derive(Debug)]
@@ -35,23 +40,47 @@ impl Packing {
         Self { parcel: vec![0; HEAD].into(), starts: Vec::new() }
     }
 
-    /// How many calls there are, and in how many bytes.
-    pub(super) fn size(&self) -> (usize, usize) {
-        (self.starts.len(), self.parcel.length())
+    /// How many calls there are.
+    pub(super) fn calls(&self) -> u64 {
+        self.starts.len() as u64
+    }
+
+    /// How many bytes they have.
+    pub(super) fn length(&self) -> usize {
+        self.parcel.length()
+    }
+
+    /// Whether there is something beside their bytes.
+    pub(super) fn has_beside(&self) -> bool {
+        !self.parcel.beside.is_empty()
     }
 
     /// Adds a call.
     pub(super) fn add<A: Serialize>(&mut self, arguments: &A) -> Result<(), CodecError> {
-        let at = begin_part(&mut self.parcel.bytes);
-        let packed = parcel::pack_behind(arguments, &mut self.parcel).and_then(|()| {
-            let fits = end_part(&mut self.parcel.bytes, at);
-            if fits { Ok(()) } else { Err(serde::ser::Error::custom("more than 4 GiB: use `Bytes`")) }
+        let added = self.add_all(std::slice::from_ref(arguments));
+        added.map_err(|(_, error)| error)
+    }
+
+    /// Adds calls, up to the first whose arguments cannot be encoded: its index, and why.
+    pub(super) fn add_all<A: Serialize>(&mut self, calls: &[A]) -> Result<(), (usize, CodecError)> {
+        self.starts.reserve(calls.len());
+        let starts = &mut self.starts;
+        let packed = parcel::packing(&mut self.parcel, |packer| {
+            for (index, arguments) in calls.iter().enumerate() {
+                let at = begin_part(packer.bytes);
+                let packed = packer.add(arguments).and_then(|()| {
+                    let fits = end_part(packer.bytes, at);
+                    if fits { Ok(()) } else { Err(serde::ser::Error::custom("more than 4 GiB: use `Bytes`")) }
+                });
+                if let Err(error) = packed {
+                    packer.bytes.truncate(at);
+                    return Err((index, error));
+                }
+                starts.push(at);
+            }
+            Ok(())
         });
-        match packed {
-            Ok(()) => self.starts.push(at),
-            Err(_) => self.parcel.bytes.truncate(at),
-        }
-        packed
+        packed.unwrap_or_else(|error| Err((0, error)))
     }
 
     pub(super) fn finish(self) -> Arc<Payload> {
@@ -64,8 +93,13 @@ impl Payload {
         self.starts.len() as u64
     }
 
-    /// Sends the calls that a head names, if that can be done at once.
-    pub(super) fn send(&self, head: &JobHead, jobs: &Sender<Message>) -> Result<(), SendFailure> {
+    /// Sends the calls that a head names, if that can be done at once. The buffer is for as long as that takes.
+    pub(super) fn send(
+        &self,
+        head: &JobHead,
+        jobs: &Sender<Message>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SendFailure> {
         let mut whole = self.parcel.lock().unwrap_or_else(PoisonError::into_inner);
         if head.count == self.count() {
             head.write(&mut whole.bytes[..HEAD]);
@@ -76,13 +110,15 @@ impl Payload {
             self.starts.get(call).copied().unwrap_or(whole.bytes.len())
         };
         let (start, end) = (place(head.first), place(head.first + head.count));
-        let mut bytes = vec![0; HEAD];
-        head.write(&mut bytes);
-        bytes.extend_from_slice(&whole.bytes[start..end]);
+        buffer.clear();
+        buffer.resize(HEAD, 0);
+        head.write(buffer);
+        buffer.extend_from_slice(&whole.bytes[start..end]);
         // All that was beside the calls goes along: their bytes say which is whose.
-        let part = Parcel { bytes, beside: std::mem::take(&mut whole.beside) };
+        let part = Parcel { bytes: std::mem::take(buffer), beside: std::mem::take(&mut whole.beside) };
         let sent = jobs.try_send_parcel(&part);
         whole.beside = part.beside;
+        *buffer = part.bytes;
         sent
     }
 }
@@ -143,12 +179,31 @@ impl std::fmt::Debug for Callback {
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// Answers to consecutive calls.
-    Answers { index: u64, count: u64, bytes: Answers, remaining: Remaining, worker: (Arc<str>, u32) },
+    Answers { index: u64, count: u64, bytes: Answers, remaining: Remaining, worker: Arc<Who> },
     /// A call that will not be answered.
     Failed(u64, TaskError),
 }
 
 impl Delivery {
+    /// The index of the first outcome.
+    pub(super) fn index(&self) -> u64 {
+        match self {
+            Self::Answers { index, .. } | Self::Failed(index, _) => *index,
+        }
+    }
+
+    /// If it is answers that those to the calls from an index on follow, and has room for them: how many it is, and their bytes.
+    fn followed_by(&mut self, next: u64, who: &Arc<Who>) -> Option<(&mut u64, &mut Vec<u8>)> {
+        match self {
+            Self::Answers { index, count, bytes: Answers::Copied(bytes), worker, .. }
+                if *index + *count == next && bytes.len() < GATHERED && Arc::ptr_eq(worker, who) =>
+            {
+                Some((count, bytes))
+            }
+            _ => None,
+        }
+    }
+
     /// How many outcomes it brings.
     pub(super) fn count(&self) -> u64 {
         match self {
@@ -187,7 +242,10 @@ impl Mailbox {
     }
 
     pub(super) fn deliver(&self, delivery: Delivery) -> ToTell {
-        let mut content = self.content();
+        self.put(self.content(), delivery)
+    }
+
+    fn put(&self, mut content: MutexGuard<'_, Content>, delivery: Delivery) -> ToTell {
         if self.is_abandoned.load(Ordering::Relaxed) {
             return ToTell::default();
         }
@@ -196,20 +254,49 @@ impl Mailbox {
         ToTell { waker: content.waker.take(), callback: content.callback.take() }
     }
 
+    /// Delivers answers, with those that came before them if they have not been taken, and how long so many calls took, if that is known.
+    pub(super) fn deliver_answers(
+        &self,
+        worker: &Arc<Who>,
+        index: u64,
+        count: u64,
+        time: Option<(u64, u64)>,
+        answers: Raw<'_>,
+        remaining: Remaining,
+    ) -> ToTell {
+        let mut content = self.content();
+        if let Some((nanoseconds, calls)) = time {
+            content.nanoseconds += nanoseconds;
+            content.calls += calls;
+        }
+        let bytes = match answers {
+            Raw::InPlace(bytes) => Answers::InPlace(bytes),
+            Raw::Copied(bytes) => {
+                let mut last = content.deliveries.iter_mut().rev().take(NEIGHBOURS);
+                let before = last.find_map(|delivery| delivery.followed_by(index, worker));
+                if let Some((known, gathered)) = before.filter(|_| remaining.is_empty()) {
+                    *known += count;
+                    gathered.extend_from_slice(bytes);
+                    return ToTell::default();
+                }
+                Answers::Copied(bytes.to_vec())
+            }
+        };
+        let worker = Arc::clone(worker);
+        self.put(content, Delivery::Answers { index, count, bytes, remaining, worker })
+    }
+
     /// Whether something has arrived that nobody has taken.
     pub(super) fn has_mail(&self) -> bool {
         self.arrived.load(Ordering::Acquire) > 0
     }
 
-    pub(super) fn take(&self) -> Option<Delivery> {
-        if !self.has_mail() {
-            return None;
+    /// Takes all that has arrived, in place of nothing.
+    pub(super) fn take_all(&self, nothing: &mut VecDeque<Delivery>) {
+        if self.has_mail() {
+            std::mem::swap(&mut self.content().deliveries, nothing);
+            self.arrived.fetch_sub(nothing.len(), Ordering::Relaxed);
         }
-        let delivery = self.content().deliveries.pop_front();
-        if delivery.is_some() {
-            self.arrived.fetch_sub(1, Ordering::Relaxed);
-        }
-        delivery
     }
 
     /// Takes the only outcome that was to come: from then on the mailbox is emptied.

@@ -7,9 +7,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
-use super::error::{TaskError, TaskFailure};
-use super::job::{Answers, Callback, Delivery, Job, ToTell};
-use super::message::{AnswerHead, Kind};
+use super::error::{TaskError, TaskFailure, Who};
+use super::job::{Callback, Delivery, Job, ToTell};
+use super::message::{AnswerHead, HEAD, Kind};
 use super::stats::{Stats, WorkerStats};
 use crate::channel::Raw;
 use crate::wire::parcel::{Beside, Remaining};
@@ -17,7 +17,7 @@ use crate::wire::parcel::{Beside, Remaining};
 /// What a worker should have before it at least, in nanoseconds, so that it need not wait for more.
 const AHEAD: u64 = 200_000;
 /// How many jobs a worker has before it at most.
-const MOST_AHEAD: u64 = 32;
+const MOST_AHEAD: u64 = 256;
 /// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
 const WORTH_MOVING: u64 = 30_000;
 /// What is said of a job that one worker was to do, and no other.
@@ -146,13 +146,17 @@ impl State {
     }
 
     /// Takes a message of a worker in.
-    pub(super) fn take_in(&mut self, raw: Raw<'_>, beside: Beside) {
+    pub(super) fn take_in(&mut self, raw: Raw<'_>, beside: Beside, now: Instant) {
         let bytes = match &raw {
             Raw::Copied(bytes) => bytes,
             Raw::InPlace(bytes) => &bytes[..],
         };
         // What is no message of a worker's is nobody's.
         let Some(head) = AnswerHead::read(bytes) else { return };
+        let answers = match raw {
+            Raw::Copied(bytes) => Raw::Copied(&bytes[HEAD..]),
+            Raw::InPlace(bytes) => Raw::InPlace(bytes.slice(HEAD..)),
+        };
         let Some(place) = self.workers.iter().position(|worker| worker.number == head.worker) else {
             if head.kind == Kind::Ready {
                 self.early.push(head.worker);
@@ -174,8 +178,9 @@ impl State {
                 let expected = head.first == assigned.job.first + assigned.answered
                     && head.count <= assigned.count - assigned.answered;
                 worker.tasks += head.count;
-                worker.moved_on = Instant::now();
-                let (name, pid) = (Arc::clone(&worker.name), worker.pid);
+                worker.moved_on = now;
+                let who = Arc::clone(&worker.who);
+                let mut time = None;
                 if head.kind == Kind::Done {
                     worker.claims.push(assigned.claim);
                     worker.nanoseconds += head.time;
@@ -183,44 +188,36 @@ impl State {
                     if let Some(each) = head.time.checked_div(calls) {
                         learn(&mut self.call_time, each);
                         learn(&mut self.job_time, head.time);
-                        let mut content = assigned.job.mailbox.content();
-                        content.nanoseconds += head.time;
-                        content.calls += calls;
+                        time = Some((head.time, calls));
                     }
                 }
                 if expected && head.count > 0 {
-                    let answers = match raw {
-                        Raw::Copied(bytes) => Answers::Copied(bytes.to_vec()),
-                        Raw::InPlace(bytes) => Answers::InPlace(bytes),
-                    };
-                    self.answer(&name, pid, &mut assigned, head.count, answers, beside.into());
+                    self.answer(&who, &mut assigned, head.count, time, answers, beside.into());
                 }
                 if head.kind == Kind::Answers {
                     self.workers[place].assigned.insert(position, assigned);
                 } else if assigned.answered < assigned.count {
                     // It says that it is done, and is not.
                     let why = TaskFailure::Pool("the worker left answers out".into());
-                    self.fail_rest(assigned, &why, &(name, pid));
+                    self.fail_rest(assigned, &why, &who);
                 }
             }
         }
     }
 
-    /// Hands over answers to the next calls of a job.
+    /// Hands over answers to the next calls of a job, which took so long if that is known of all of them.
     pub(super) fn answer(
         &mut self,
-        name: &Arc<str>,
-        pid: u32,
+        who: &Arc<Who>,
         assigned: &mut Assigned,
         count: u64,
-        bytes: Answers,
+        time: Option<(u64, u64)>,
+        answers: Raw<'_>,
         remaining: Remaining,
     ) {
         let index = assigned.job.index + assigned.job.first + assigned.answered;
         assigned.answered += count;
-        let worker = (Arc::clone(name), pid);
-        let delivery = Delivery::Answers { index, count, bytes, remaining, worker };
-        let to_tell = assigned.job.mailbox.deliver(delivery);
+        let to_tell = assigned.job.mailbox.deliver_answers(who, index, count, time, answers, remaining);
         self.tell(to_tell);
     }
 
@@ -231,13 +228,7 @@ impl State {
     }
 
     /// The calls of a job from one on will not be answered.
-    pub(super) fn fail(
-        &mut self,
-        job: &Job,
-        from: u64,
-        failure: &TaskFailure,
-        worker: Option<&(Arc<str>, u32)>,
-    ) {
+    pub(super) fn fail(&mut self, job: &Job, from: u64, failure: &TaskFailure, worker: Option<&Arc<Who>>) {
         for call in from..job.count {
             let error = TaskError::of(failure.clone(), worker.cloned());
             let to_tell = job.mailbox.deliver(Delivery::Failed(job.index + job.first + call, error));
@@ -246,7 +237,7 @@ impl State {
     }
 
     /// What has no answer yet of a worker's job will not be answered.
-    pub(super) fn fail_rest(&mut self, assigned: Assigned, failure: &TaskFailure, worker: &(Arc<str>, u32)) {
+    pub(super) fn fail_rest(&mut self, assigned: Assigned, failure: &TaskFailure, worker: &Arc<Who>) {
         let Assigned { mut job, answered, count, .. } = assigned;
         job.count = count;
         self.fail(&job, answered, failure, Some(worker));
@@ -272,16 +263,16 @@ impl State {
     ) {
         let mut one = job.clone();
         (one.first, one.count) = (call, 1);
-        let who = Some((Arc::clone(&worker.name), worker.pid));
+        let who = Some(&worker.who);
         match (verdict, &worker.verdict) {
-            (Some(verdict), _) => self.fail(&one, 0, &verdict.failure, who.as_ref()),
+            (Some(verdict), _) => self.fail(&one, 0, &verdict.failure, who),
             // It was killed for another call, which was over by then: this one has done nothing.
             (None, Some(_)) => self.requeue(one),
             (None, None) if one.retries > 0 && !one.is_pinned => {
                 one.retries -= 1;
                 self.requeue(one);
             }
-            (None, None) => self.fail(&one, 0, cause, who.as_ref()),
+            (None, None) => self.fail(&one, 0, cause, who),
         }
     }
 
@@ -460,8 +451,8 @@ impl State {
 
     pub(super) fn stats(&self) -> Stats {
         let workers = self.workers.iter().map(|worker| WorkerStats {
-            name: worker.name.to_string(),
-            pid: worker.pid,
+            name: worker.who.name.to_string(),
+            pid: worker.who.pid,
             tasks: worker.tasks,
             busy: Duration::from_nanos(worker.nanoseconds),
             alive: worker.started.elapsed(),

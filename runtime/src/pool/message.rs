@@ -96,14 +96,19 @@ impl AnswerHead {
     }
 }
 
+/// How the outcome of a call begins that went well, as `Ok` of a `Result` does: what follows is what it returned.
+pub(super) const OK: u8 = 0;
+
 /// Leaves room for a length; returns where.
+#[inline]
 pub(super) fn begin_part(bytes: &mut Vec<u8>) -> usize {
     let at = bytes.len();
     bytes.resize(at + LENGTH, 0);
     at
 }
 
-/// Fills the length in of what has been written since. `false` when it is too long for one.
+/// Fills in the length of what has been written since. `false` when it is too long for one.
+#[inline]
 pub(super) fn end_part(bytes: &mut [u8], at: usize) -> bool {
     let Ok(length) = u32::try_from(bytes.len() - at - LENGTH) else { return false };
     bytes[at..at + LENGTH].copy_from_slice(&length.to_le_bytes());
@@ -111,6 +116,7 @@ pub(super) fn end_part(bytes: &mut [u8], at: usize) -> bool {
 }
 
 /// Takes the next part off the front.
+#[inline]
 pub(super) fn next_part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;

@@ -57,7 +57,7 @@ mod stream;
 mod task;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::{Arc, OnceLock};
@@ -324,7 +324,7 @@ impl Pool {
     {
         let (function, payload) = call::<F, A>(&arguments)?;
         let mailbox = Arc::<Mailbox>::default();
-        self.engine.submit(self.job(function, payload, 0, Arc::clone(&mailbox)))?;
+        self.engine.submit(self.job(function, payload, 0, Arc::clone(&mailbox)), 1)?;
         Ok(Task::new(Arc::clone(&self.engine), mailbox))
     }
 
@@ -364,12 +364,12 @@ impl Pool {
             || Job { is_pinned: true, ..self.job(function, Arc::clone(&payload), 0, Arc::clone(&mailbox)) };
         let count = self.engine.submit_to_all(make)?;
         let mut results = Vec::with_capacity(count);
+        let mut deliveries = VecDeque::new();
         while results.len() < count {
-            match mailbox.take() {
-                Some(delivery) => task::open(delivery, |_, outcome| results.push(outcome)),
-                None => {
-                    self.engine.attend(None, |_| mailbox.has_mail());
-                }
+            self.engine.attend(None, |_| mailbox.has_mail());
+            mailbox.take_all(&mut deliveries);
+            for delivery in deliveries.drain(..) {
+                task::open(delivery, |_, outcome| results.push(outcome));
             }
         }
         Ok(results)
@@ -398,7 +398,7 @@ impl Pool {
     {
         let mut stream = self.stream(function, inputs.into_iter());
         stream.want(u64::MAX);
-        stream.collect(false).unwrap_or_default()
+        stream.collect(Ok).unwrap_or_default()
     }
 
     /// Calls a function for each input: the results, in the order of the inputs.
@@ -413,7 +413,7 @@ impl Pool {
     {
         let mut stream = self.stream(function, inputs.into_iter().map(|input| (input,)));
         stream.want(u64::MAX);
-        stream.collect(true)?.into_iter().collect()
+        stream.collect(|outcome| outcome)
     }
 
     /// Calls a function for each input, as the iterator is advanced: the outcomes, in the order of the inputs.

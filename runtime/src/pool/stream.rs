@@ -1,7 +1,7 @@
 //! Many calls of one function: inputs go in as workers take them, results come out as they are done, or in order.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::Fuse;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,12 +11,16 @@ use super::Pool;
 use super::error::{TaskError, TaskFailure};
 use super::job::{Delivery, Mailbox, Packing, Payload};
 use super::task::open;
+use crate::wire::codec::CodecError;
 
 /// How long the calls should take together that go to a worker as one job, in nanoseconds.
 const JOB_TIME: u64 = 500_000;
 /// How many such calls there are at most, and about how many bytes.
 const MOST_CALLS: u64 = 4096;
 const MOST_BYTES: usize = 128 * 1024;
+/// How many calls of small jobs are made at once, and how many inputs are encoded at once.
+const PACKED: u64 = 256;
+const AT_ONCE: u64 = 64;
 /// For how many results there is room before they come.
 const MOST_RESERVED: usize = 1 << 16;
 /// How many jobs there are under way for each worker.
@@ -31,13 +35,16 @@ pub(super) struct Stream<'a, I, A, R> {
     /// How many calls a job has: fixed by the user, or as learnt.
     fixed: Option<u64>,
     calls: u64,
+    /// Inputs that have been taken behind one that could not be encoded.
+    ahead: Vec<A>,
     /// How many inputs have been taken, and how many of them have no outcome yet.
     taken: u64,
     under_way: u64,
     /// The index of the next result that is wanted.
     wanted: u64,
+    /// What has been taken out of the mailbox.
+    deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
-    arguments: PhantomData<fn(A)>,
 }
 
 impl<'a, I, A, R> Stream<'a, I, A, R>
@@ -54,19 +61,17 @@ where
             mailbox: Arc::default(),
             fixed: pool.chunk_size,
             calls: 1,
+            ahead: Vec::new(),
             taken: 0,
             under_way: 0,
             wanted: 0,
+            deliveries: VecDeque::new(),
             opened: Vec::new().into_iter(),
-            arguments: PhantomData,
         }
     }
 
-    /// How many calls the next job gets.
-    fn next_size(&mut self) -> u64 {
-        if let Some(fixed) = self.fixed {
-            return fixed;
-        }
+    /// Learns how many calls take as long as a job should.
+    fn learn(&mut self) {
         let (nanoseconds, calls) = {
             let content = self.mailbox.content();
             (content.nanoseconds, content.calls)
@@ -75,44 +80,46 @@ where
             let enough = JOB_TIME / each.max(1);
             self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4);
         }
+    }
+
+    /// How many calls the next job gets.
+    fn next_size(&self, workers: u64) -> u64 {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
         // The last ones are shared.
         let (least, most) = self.inputs.size_hint();
         match most {
-            Some(most) if most == least => {
-                let share = (most as u64).div_ceil(2 * self.pool.workers() as u64);
-                self.calls.min(share.max(1))
-            }
+            Some(most) if most == least => self.calls.min((most as u64).div_ceil(2 * workers).max(1)),
             _ => self.calls,
         }
     }
 
     /// Makes jobs of inputs while the workers have few.
     fn feed(&mut self) {
-        let jobs = JOBS * self.pool.workers().max(1) as u64;
+        let workers = self.pool.workers().max(1) as u64;
+        let mut goes_on = false;
         loop {
-            let size = self.next_size();
-            let waits_for_one =
-                self.taken.saturating_sub(self.wanted) >= jobs.saturating_mul(size).saturating_mul(4);
-            if self.under_way >= jobs.saturating_mul(size) || waits_for_one {
+            self.learn();
+            let size = self.next_size(workers);
+            let most = (JOBS * workers).saturating_mul(size.max(self.calls));
+            let waits_for_one = self.taken.saturating_sub(self.wanted) >= most.saturating_mul(4);
+            // Many at a time: it begins again when half of them are done.
+            if self.under_way >= if goes_on { most } else { most / 2 } || waits_for_one {
                 return;
             }
+            goes_on = true;
+            // Small jobs share a payload.
+            let calls = (PACKED.min(most - self.under_way) / size).max(1).saturating_mul(size);
             let index = self.taken;
-            let mut packing = Packing::new();
-            let (mut refused, mut taken) = (None, 0);
-            while (packing.size().0 as u64) < size && packing.size().1 < MOST_BYTES {
-                let Some(arguments) = self.inputs.next() else { break };
-                taken += 1;
-                if let Err(error) = packing.add(&arguments) {
-                    refused = Some(error);
-                    break;
-                }
-            }
+            let (packing, refused) = self.pack(size, calls);
             // Not before: encoding may panic, and who catches that can go on.
+            let count = packing.calls();
+            let taken = count + u64::from(refused.is_some());
             self.taken += taken;
             self.under_way += taken;
-            let count = packing.size().0 as u64;
             if count > 0 {
-                self.submit(packing.finish(), index, count);
+                self.submit(packing.finish(), index, size);
             }
             if let Some(error) = refused {
                 let failure = TaskFailure::Argument(error.to_string());
@@ -123,11 +130,43 @@ where
         }
     }
 
-    fn submit(&mut self, payload: Arc<Payload>, index: u64, count: u64) {
-        let job = self.pool.job(self.function.unwrap_or(0), payload, index, Arc::clone(&self.mailbox));
+    /// Encodes so many of the next inputs, in jobs of a size, or a few less; up to one that cannot be encoded.
+    fn pack(&mut self, size: u64, calls: u64) -> (Packing, Option<CodecError>) {
+        let mut packing = Packing::new();
+        loop {
+            let (packed, length) = (packing.calls(), packing.length());
+            // What is beside calls goes along with each job of a payload.
+            let calls = if packing.has_beside() { size } else { calls };
+            if packed >= calls || length >= MOST_BYTES {
+                return (packing, None);
+            }
+            let fit = (MOST_BYTES - length) as u64 / (length as u64).checked_div(packed).unwrap_or(u64::MAX);
+            let at_once = fit.clamp(1, AT_ONCE).min(calls - packed);
+            let mut inputs = std::mem::take(&mut self.ahead);
+            if inputs.is_empty() {
+                inputs.extend(self.inputs.by_ref().take(usize::try_from(at_once).unwrap_or(1)));
+            }
+            if inputs.is_empty() {
+                return (packing, None);
+            }
+            let added = packing.add_all(&inputs);
+            inputs.drain(..added.as_ref().map_or_else(|(index, _)| index + 1, |()| inputs.len()));
+            self.ahead = inputs;
+            if let Err((_, error)) = added {
+                return (packing, Some(error));
+            }
+        }
+    }
+
+    /// Submits the calls of a payload, in jobs of a size.
+    fn submit(&mut self, payload: Arc<Payload>, index: u64, size: u64) {
+        let count = payload.count();
         let submitted = match self.function {
             None => Err(super::foreign()),
-            Some(_) => self.pool.engine.submit(job).map_err(|error| error.to_string()),
+            Some(function) => {
+                let whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
+                self.pool.engine.submit(whole, size).map_err(|error| error.to_string())
+            }
         };
         if let Err(why) = submitted {
             for index in index..index + count {
@@ -141,7 +180,10 @@ where
     fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
             self.feed();
-            if let Some(delivery) = self.mailbox.take() {
+            if self.deliveries.is_empty() {
+                self.mailbox.take_all(&mut self.deliveries);
+            }
+            if let Some(delivery) = self.deliveries.pop_front() {
                 self.under_way -= delivery.count();
                 return Some(delivery);
             }
@@ -164,29 +206,42 @@ where
         }
     }
 
-    /// All results, in the order of the inputs; until the first error, if one is `enough`.
-    pub(super) fn collect(mut self, enough: bool) -> Result<Vec<Result<R, TaskError>>, TaskError> {
-        let mut results = Vec::with_capacity(self.inputs.size_hint().0.min(MOST_RESERVED));
-        let mut first = None;
+    /// All results as they are to be, in the order of the inputs; up to an error, of what a result is to be.
+    pub(super) fn collect<T>(
+        mut self,
+        to_be: impl Fn(Result<R, TaskError>) -> Result<T, TaskError>,
+    ) -> Result<Vec<T>, TaskError> {
+        let reserved = self.inputs.size_hint().0.min(MOST_RESERVED);
+        let mut results = Vec::with_capacity(reserved);
+        // Results that came before their turn, by the index of the first.
+        let mut early = BTreeMap::<u64, Vec<T>>::new();
         while let Some(delivery) = self.next_delivery() {
-            open(delivery, |index, outcome| {
-                let index = usize::try_from(index).unwrap_or(usize::MAX);
-                match outcome {
-                    Err(error) if enough => first = Some(error),
-                    outcome => {
-                        if results.len() <= index {
-                            results.resize_with(index + 1, || None);
-                        }
-                        results[index] = Some(outcome);
-                    }
-                }
+            let (first, is_next) = (delivery.index(), delivery.index() == results.len() as u64);
+            let mut came = if is_next { std::mem::take(&mut results) } else { Vec::new() };
+            let mut failed = None;
+            open(delivery, |_, outcome| match to_be(outcome) {
+                Ok(result) => came.push(result),
+                Err(error) => failed = failed.take().or(Some(error)),
             });
-            if let Some(error) = first {
+            if let Some(error) = failed {
                 return Err(error);
             }
+            if is_next {
+                results = came;
+                while let Some(mut next) = early.remove(&(results.len() as u64)) {
+                    results.append(&mut next);
+                }
+            } else {
+                early.insert(first, came);
+            }
         }
-        let lost = || Err(TaskError::new(TaskFailure::Pool("it was lost".into())));
-        Ok(results.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect())
+        while (results.len() as u64) < self.taken {
+            match early.remove(&(results.len() as u64)) {
+                Some(mut next) => results.append(&mut next),
+                None => results.push(to_be(Err(TaskError::new(TaskFailure::Pool("it was lost".into()))))?),
+            }
+        }
+        Ok(results)
     }
 
     /// Says up to which index results are wanted by now, which lets later ones be begun.

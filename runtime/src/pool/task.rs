@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,10 +14,11 @@ use serde::de::DeserializeOwned;
 use super::engine::{COPIED, Engine};
 use super::error::{TaskError, TaskFailure};
 use super::job::{Callback, Delivery, Mailbox};
-use super::message::{HEAD, next_part};
+use super::message::{OK, next_part};
 use crate::launch::{Failure, panic};
 use crate::sys::poller;
-use crate::wire::parcel::{self, Remaining};
+use crate::wire::codec::{Codec, Wire};
+use crate::wire::parcel;
 
 /// A task that was [submitted](super::Pool::submit) to a pool: wait for it, take its result, cancel it.
 ///
@@ -146,32 +148,60 @@ impl<R> fmt::Debug for Task<R> {
     }
 }
 
-/// Makes outcomes of a delivery, each with its index.
+/// Makes outcomes of a delivery, each with its index. What is given them does not panic.
 pub(super) fn open<R: DeserializeOwned>(delivery: Delivery, mut each: impl FnMut(u64, Result<R, TaskError>)) {
-    match delivery {
-        Delivery::Failed(index, error) => each(index, Err(error.at(Some(index)))),
-        Delivery::Answers { index, count, bytes, mut remaining, worker } => {
-            let mut parts = bytes.bytes().get(HEAD..).unwrap_or_default();
-            for index in index..index + count {
-                let part = next_part(&mut parts);
-                let outcome = read(part, &mut remaining)
-                    .map_err(|failure| TaskError::of(failure, Some(worker.clone())).at(Some(index)));
-                each(index, outcome);
+    let (index, count, bytes, mut remaining, worker) = match delivery {
+        Delivery::Failed(index, error) => return each(index, Err(error.at(Some(index)))),
+        Delivery::Answers { index, count, bytes, remaining, worker } => {
+            (index, count, bytes, remaining, worker)
+        }
+    };
+    let mut parts = bytes.bytes();
+    let mut opened = 0;
+    let failed = |failure, opened: u64| {
+        Err(TaskError::of(failure, Some(Arc::clone(&worker))).at(Some(index + opened)))
+    };
+    let end = parcel::unpacking(&mut remaining, || {
+        while opened < count {
+            // Few decoders panic: many are run before it is looked whether one did.
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                while opened < count {
+                    let outcome = read(next_part(&mut parts));
+                    each(index + opened, outcome.or_else(|failure| failed(failure, opened)));
+                    opened += 1;
+                }
+            }));
+            if let Err(cause) = ran {
+                let why = format!("its decoding panicked: {}", panic::last(cause.as_ref()));
+                panic::drop_quietly(cause);
+                each(index + opened, failed(TaskFailure::Output(why), opened));
+                opened += 1;
             }
+        }
+    });
+    if let Err(error) = end {
+        for opened in opened..count {
+            each(index + opened, failed(TaskFailure::Output(error.to_string()), opened));
         }
     }
 }
 
-fn read<R: DeserializeOwned>(part: Option<&[u8]>, remaining: &mut Remaining) -> Result<R, TaskFailure> {
-    let part = part.ok_or_else(|| TaskFailure::Output("it did not come whole".into()))?;
-    let read = std::panic::AssertUnwindSafe(|| parcel::unpack_part::<Result<R, Failure>>(part, remaining));
-    match std::panic::catch_unwind(read) {
-        Ok(Ok(outcome)) => outcome.map_err(TaskFailure::from),
-        Ok(Err(error)) => Err(TaskFailure::Output(error.to_string())),
-        Err(cause) => {
-            let panicked = panic::last(cause.as_ref());
-            panic::drop_quietly(cause);
-            Err(TaskFailure::Output(format!("its decoding panicked: {panicked}")))
+/// The outcome of a call.
+#[inline]
+fn read<R: DeserializeOwned>(part: Option<&[u8]>) -> Result<R, TaskFailure> {
+    match part {
+        Some([OK, output @ ..]) => {
+            Wire::decode(output).map_err(|error| TaskFailure::Output(error.to_string()))
         }
+        other => Err(read_failure(other)),
+    }
+}
+
+#[cold]
+fn read_failure(part: Option<&[u8]>) -> TaskFailure {
+    match part.map(Wire::decode::<Result<(), Failure>>) {
+        Some(Ok(Err(failure))) => failure.into(),
+        Some(Err(error)) => TaskFailure::Output(error.to_string()),
+        Some(Ok(Ok(()))) | None => TaskFailure::Output("it did not come whole".into()),
     }
 }

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::desk::{Desk, OUTBOX};
-use super::message::{AnswerHead, HEAD, JobHead, Kind, begin_part, end_part, next_part};
+use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, next_part};
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::Function;
@@ -19,8 +19,9 @@ use crate::wire::parcel::{self, Parcel, Remaining};
 
 /// For how long answers may gather.
 const GATHER: Duration = Duration::from_micros(50);
-/// How many calls are so quick that no clock is read after each.
-const QUICK: u64 = 16;
+/// Of calls that take less than this, no clock is read after each, but only after some.
+const QUICK: Duration = Duration::from_micros(2);
+const UNLOOKED: u64 = 16;
 
 /// Marks the channels of a pool, whose messages are written and read as they are.
 #[derive(Debug)]
@@ -215,14 +216,18 @@ impl Worker {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
         let me = std::process::id();
+        let begun = Instant::now();
         let mut batch = Batch {
             worker: self,
             head,
             calls: &bytes[HEAD..],
             remaining,
             answers: vec![0; HEAD].into(),
-            begun: Instant::now(),
-            gathering: Instant::now(),
+            begun,
+            gathering: begun,
+            looked: begun,
+            looked_at: 0,
+            look_at: 1,
             sent: 0,
             answered: 0,
         };
@@ -247,13 +252,15 @@ where
     A: DeserializeOwned,
 {
     while let Some(arguments) = batch.next() {
-        let remaining = &mut batch.remaining;
-        let outcome = caught(|| {
-            let arguments: A = parcel::unpack_part(arguments, remaining)
+        let at = batch.answers.bytes.len();
+        let done = caught(|| {
+            let arguments: A = parcel::unpack_part(arguments, &mut batch.remaining)
                 .map_err(|error| Failure::Argument(error.to_string()))?;
-            Ok(runtime::conjure::<F>().call(arguments))
+            let output = runtime::conjure::<F>().call(arguments);
+            batch.write(&output)
+            // Here the output is dropped, whose destructor may panic as well.
         });
-        batch.answer(outcome);
+        batch.answered(at, done);
     }
 }
 
@@ -270,6 +277,10 @@ pub(super) struct Batch<'a> {
     begun: Instant,
     /// Since when they gather.
     gathering: Instant,
+    /// When the clock was last looked at, after how many calls, and after how many it is looked at again.
+    looked: Instant,
+    looked_at: u64,
+    look_at: u64,
     /// How many answers have been sent, and how many there are.
     sent: u64,
     answered: u64,
@@ -286,27 +297,27 @@ impl<'a> Batch<'a> {
         Some(next_part(&mut self.calls).expect("the pool sends whole jobs"))
     }
 
-    /// Answers the call that was begun.
-    fn answer<R: Serialize>(&mut self, outcome: Result<R, Failure>) {
+    /// Writes the answer to the call that was begun: what it returned.
+    fn write<R: Serialize>(&mut self, output: &R) -> Result<(), Failure> {
         let at = begin_part(&mut self.answers.bytes);
-        let packed = caught(|| {
-            parcel::pack_behind(&outcome, &mut self.answers)
-                .map_err(|error| Failure::Output(error.to_string()))
-        });
-        // A destructor may panic as well.
-        let dropped = caught(|| {
-            drop(outcome);
-            Ok(())
-        });
-        let written = packed.and(dropped).and_then(|()| {
-            let fits = end_part(&mut self.answers.bytes, at);
-            if fits { Ok(()) } else { Err(Failure::Output("it has more than 4 GiB: use `Bytes`".into())) }
-        });
-        if let Err(failure) = written {
+        self.answers.bytes.push(OK);
+        parcel::pack_behind(output, &mut self.answers).map_err(|error| Failure::Output(error.to_string()))?;
+        self.finish(at)
+    }
+
+    /// Writes the length of the answer that begins here.
+    fn finish(&mut self, at: usize) -> Result<(), Failure> {
+        let fits = end_part(&mut self.answers.bytes, at);
+        if fits { Ok(()) } else { Err(Failure::Output("it has more than 4 GiB: use `Bytes`".into())) }
+    }
+
+    /// The call that was begun is over: its answer begins here, unless it has failed.
+    fn answered(&mut self, at: usize, done: Result<(), Failure>) {
+        if let Err(failure) = done {
             self.answers.bytes.truncate(at);
             begin_part(&mut self.answers.bytes);
             let told = parcel::pack_behind(&Err::<(), _>(failure), &mut self.answers).is_ok()
-                && end_part(&mut self.answers.bytes, at);
+                && self.finish(at).is_ok();
             assert!(told, "a failure can always be told");
         }
         self.answered += 1;
@@ -324,15 +335,21 @@ impl<'a> Batch<'a> {
         let first = self.head.first + self.sent;
         let count = self.answered - self.sent;
         self.worker.desk.gather(at - HEAD, &self.answers.bytes[at..], self.head.job, first, count);
-        // The first calls tell how quick they are.
-        if self.answered <= QUICK || self.answered % QUICK == 0 {
-            let now = Instant::now();
-            if count == 1 {
-                self.gathering = now;
-            }
-            if now - self.gathering > GATHER || (count == 1 && now - self.begun > GATHER) {
-                self.send(false);
-            }
+        if self.answered >= self.look_at {
+            self.look();
+        }
+    }
+
+    /// Looks at the clock: sends what has gathered for long, and learns when to look next.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let are_quick =
+            now - self.looked < QUICK * u32::try_from(self.answered - self.looked_at).unwrap_or(1);
+        (self.looked, self.looked_at) = (now, self.answered);
+        self.look_at = self.answered + if are_quick { UNLOOKED } else { 1 };
+        if now - self.gathering > GATHER {
+            self.send(false);
+            self.gathering = now;
         }
     }
 

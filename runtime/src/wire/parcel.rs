@@ -24,6 +24,18 @@ pub struct Beside {
     pub(crate) buffers: Vec<bytes::Bytes>,
 }
 
+impl Beside {
+    /// Whether there is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts() == (0, 0)
+    }
+
+    /// How many objects there are, and buffers.
+    fn counts(&self) -> (usize, usize) {
+        (self.objects.len(), self.buffers.len())
+    }
+}
+
 /// A value that is ready to travel.
 #[derive(Debug, Default)]
 pub struct Parcel {
@@ -49,6 +61,13 @@ impl From<Vec<u8>> for Parcel {
 pub(crate) struct Remaining {
     objects: Vec<Option<Object>>,
     buffers: Vec<Option<bytes::Bytes>>,
+}
+
+impl Remaining {
+    /// Whether nothing is left, and nothing was.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.buffers.is_empty()
+    }
 }
 
 impl From<Beside> for Remaining {
@@ -160,44 +179,81 @@ pub(crate) fn pack_into<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -
 }
 
 /// Adds a value to a parcel, behind what is in it. One that cannot be encoded leaves the parcel as it was.
+#[inline]
 pub(crate) fn pack_behind<T: Serialize + ?Sized>(value: &T, parcel: &mut Parcel) -> Result<(), CodecError> {
-    let before = (parcel.bytes.len(), parcel.beside.objects.len(), parcel.beside.buffers.len());
-    let something = before.1 + before.2 > 0;
-    let content = something.then(|| std::mem::take(&mut parcel.beside));
+    packing(parcel, |packer| packer.add(value))?
+}
+
+/// Adds values to a parcel, one after the other.
+pub(crate) struct Packer<'a> {
+    pub(crate) bytes: &'a mut Vec<u8>,
+    hook: &'a Hook<Beside>,
+}
+
+impl Packer<'_> {
+    /// Adds a value. One that cannot be encoded leaves the parcel as it was.
+    #[inline]
+    pub(crate) fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CodecError> {
+        let length = self.bytes.len();
+        let beside = if self.hook.used.get() { self.hook.content.borrow().counts() } else { (0, 0) };
+        let packed = Wire::append(value, self.bytes);
+        if packed.is_err() {
+            self.bytes.truncate(length);
+            let mut content = self.hook.content.borrow_mut();
+            content.objects.truncate(beside.0);
+            content.buffers.truncate(beside.1);
+        }
+        packed
+    }
+}
+
+/// Does something that adds values to a parcel. It must run nobody's code but that of the values.
+#[inline]
+pub(crate) fn packing<R>(
+    parcel: &mut Parcel,
+    action: impl FnOnce(&mut Packer<'_>) -> R,
+) -> Result<R, CodecError> {
+    let content = (!parcel.beside.is_empty()).then(|| std::mem::take(&mut parcel.beside));
     let pack = |hook: &Hook<Beside>| {
         let _hanging = hook.hang(content);
-        let packed = Wire::append(value, &mut parcel.bytes);
+        let done = action(&mut Packer { bytes: &mut parcel.bytes, hook });
         if hook.used.get() {
             parcel.beside = hook.content.take();
         }
-        packed
+        done
     };
-    let packed = LOADING.try_with(pack).unwrap_or_else(|_| Err(ending()));
-    if packed.is_err() {
-        parcel.bytes.truncate(before.0);
-        parcel.beside.objects.truncate(before.1);
-        parcel.beside.buffers.truncate(before.2);
-    }
-    packed
+    LOADING.try_with(pack).map_err(|_| ending())
 }
 
 /// Makes a value of some of the bytes of a parcel, with what is left of what was beside them.
+#[inline]
 pub(crate) fn unpack_part<T: DeserializeOwned>(
     bytes: &[u8],
     remaining: &mut Remaining,
 ) -> Result<T, CodecError> {
-    let nothing = remaining.objects.is_empty() && remaining.buffers.is_empty();
-    let content = (!nothing).then(|| std::mem::take(remaining));
+    unpacking(remaining, || Wire::decode(bytes))?
+}
+
+/// Does something that decodes values with what is left of what was beside their bytes. It must run nobody's code but that of
+/// the values.
+#[inline]
+pub(crate) fn unpacking<R>(remaining: &mut Remaining, action: impl FnOnce() -> R) -> Result<R, CodecError> {
+    if remaining.is_empty() {
+        let unpack = |hook: &Hook<Remaining>| {
+            let _hanging = hook.hang(None);
+            action()
+        };
+        return UNLOADING.try_with(unpack).map_err(|_| ending());
+    }
+    let content = std::mem::take(remaining);
     let unpack = |hook: &Hook<Remaining>| {
-        let _hanging = hook.hang(content);
+        let _hanging = hook.hang(Some(content));
         // What a panic leaves belongs to the values behind this one.
-        let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Wire::decode(bytes)));
-        if !nothing {
-            *remaining = hook.content.take();
-        }
-        value.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(action));
+        *remaining = hook.content.take();
+        done.unwrap_or_else(|cause| std::panic::resume_unwind(cause))
     };
-    UNLOADING.try_with(unpack).map_err(|_| ending())?
+    UNLOADING.try_with(unpack).map_err(|_| ending())
 }
 
 /// Makes a value of what a parcel held.

@@ -23,14 +23,18 @@ macro_rules! varint {
             if number <= 0x7F {
                 return self.0.push(number.to_le_bytes()[0]);
             }
-            let mut bytes = [0; <$integer>::BITS.div_ceil(7) as usize];
+            const MOST: usize = <$integer>::BITS.div_ceil(7) as usize;
+            let mut bytes = [0; MOST];
             let last = (number.ilog2() / 7) as usize;
-            for byte in &mut bytes {
+            for byte in &mut bytes[..=last] {
                 *byte = number.to_le_bytes()[0] | 0x80;
                 number >>= 7;
             }
             bytes[last] &= 0x7F;
-            self.0.extend_from_slice(&bytes[..=last]);
+            // A fixed number of bytes is copied without a call.
+            let length = self.0.len() + last + 1;
+            self.0.extend_from_slice(&bytes);
+            self.0.truncate(length);
         }
     };
 }
