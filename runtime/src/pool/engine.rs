@@ -35,6 +35,7 @@ use super::worker::{Message, Station};
 use crate::channel::{Raw, Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
+use crate::sys::own;
 use crate::wire::parcel::Remaining;
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
@@ -186,7 +187,7 @@ impl Engine {
             start,
             initializer,
             max_tasks,
-            owner: std::process::id(),
+            owner: own::pid(),
         }))
     }
 
@@ -196,7 +197,7 @@ impl Engine {
 
     /// Whether this process has the pool, and is no copy of the one that has.
     pub(super) fn is_ours(&self) -> bool {
-        self.owner == std::process::id()
+        self.owner == own::pid()
     }
 
     fn check_ours(&self) -> Result<(), PoolError> {

@@ -1,7 +1,7 @@
 //! Jobs: calls that go to a worker together, and where their outcomes go.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -148,7 +148,8 @@ pub(super) struct Job {
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     content: Mutex<Content>,
-    arrived: AtomicUsize,
+    /// How many outcomes have arrived that nobody has taken.
+    arrived: AtomicU64,
     /// Nobody wants them any more.
     pub(super) is_abandoned: AtomicBool,
     /// The only outcome that was to come has been taken.
@@ -249,8 +250,8 @@ impl Mailbox {
         if self.is_abandoned.load(Ordering::Relaxed) {
             return ToTell::default();
         }
+        self.arrived.fetch_add(delivery.count(), Ordering::Release);
         content.deliveries.push_back(delivery);
-        self.arrived.fetch_add(1, Ordering::Release);
         ToTell { waker: content.waker.take(), callback: content.callback.take() }
     }
 
@@ -277,6 +278,7 @@ impl Mailbox {
                 if let Some((known, gathered)) = before.filter(|_| remaining.is_empty()) {
                     *known += count;
                     gathered.extend_from_slice(bytes);
+                    self.arrived.fetch_add(count, Ordering::Release);
                     return ToTell::default();
                 }
                 Answers::Copied(bytes.to_vec())
@@ -288,14 +290,20 @@ impl Mailbox {
 
     /// Whether something has arrived that nobody has taken.
     pub(super) fn has_mail(&self) -> bool {
-        self.arrived.load(Ordering::Acquire) > 0
+        self.has_arrived(1)
+    }
+
+    /// Whether so many outcomes have arrived that nobody has taken.
+    pub(super) fn has_arrived(&self, outcomes: u64) -> bool {
+        self.arrived.load(Ordering::Acquire) >= outcomes
     }
 
     /// Takes all that has arrived, in place of nothing.
     pub(super) fn take_all(&self, nothing: &mut VecDeque<Delivery>) {
         if self.has_mail() {
-            std::mem::swap(&mut self.content().deliveries, nothing);
-            self.arrived.fetch_sub(nothing.len(), Ordering::Relaxed);
+            let mut content = self.content();
+            std::mem::swap(&mut content.deliveries, nothing);
+            self.arrived.store(0, Ordering::Relaxed);
         }
     }
 

@@ -21,6 +21,8 @@ const MOST_BYTES: usize = 128 * 1024;
 /// How many calls of small jobs are made at once, and how many inputs are encoded at once.
 const PACKED: u64 = 256;
 const AT_ONCE: u64 = 64;
+/// Calls are quick of which so many should go to a worker as one job.
+const MANY: u64 = 32;
 /// For how many results there is room before they come.
 const MOST_RESERVED: usize = 1 << 16;
 /// How many jobs there are under way for each worker.
@@ -176,8 +178,8 @@ where
         }
     }
 
-    /// The next results that come; `None` when there are no more.
-    fn next_delivery(&mut self) -> Option<Delivery> {
+    /// The next results that come; `None` when there are no more. With `leisure` a little later, when many quick ones have come.
+    fn next_delivery(&mut self, leisure: bool) -> Option<Delivery> {
         loop {
             self.feed();
             if self.deliveries.is_empty() {
@@ -190,7 +192,8 @@ where
             if self.under_way == 0 {
                 return None;
             }
-            self.pool.engine.attend(None, |_| self.mailbox.has_mail());
+            let wanted = if leisure && self.calls >= MANY { self.under_way / 2 } else { 1 };
+            self.pool.engine.attend(None, |_| self.mailbox.has_arrived(wanted.max(1)));
         }
     }
 
@@ -201,7 +204,7 @@ where
                 return Some(next);
             }
             let mut opened = Vec::new();
-            open(self.next_delivery()?, |index, outcome| opened.push((index, outcome)));
+            open(self.next_delivery(false)?, |index, outcome| opened.push((index, outcome)));
             self.opened = opened.into_iter();
         }
     }
@@ -215,7 +218,7 @@ where
         let mut results = Vec::with_capacity(reserved);
         // Results that came before their turn, by the index of the first.
         let mut early = BTreeMap::<u64, Vec<T>>::new();
-        while let Some(delivery) = self.next_delivery() {
+        while let Some(delivery) = self.next_delivery(true) {
             let (first, is_next) = (delivery.index(), delivery.index() == results.len() as u64);
             let mut came = if is_next { std::mem::take(&mut results) } else { Vec::new() };
             let mut failed = None;

@@ -13,7 +13,7 @@ use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, 
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::Function;
-use crate::sys::{image, runtime};
+use crate::sys::{image, own, runtime};
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
 
@@ -215,7 +215,7 @@ impl Worker {
     fn run(&self, bytes: &[u8], remaining: Remaining) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
-        let me = std::process::id();
+        let me = own::pid();
         let begun = Instant::now();
         let mut batch = Batch {
             worker: self,
@@ -232,7 +232,7 @@ impl Worker {
             answered: 0,
         };
         run(&mut batch);
-        if std::process::id() != me {
+        if own::pid() != me {
             // A copy that a call made by a fork of its own, and let return: the pool knows nothing of it.
             runtime::exit_now(0);
         }
