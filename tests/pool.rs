@@ -765,3 +765,141 @@ fn a_copy_of_the_process_has_no_pool_and_leaves_the_originals_alone() {
     };
     offspring::spawn(work, ()).unwrap().join().unwrap();
 }
+
+#[offspring::test]
+fn functions_are_given_the_state_of_their_worker() {
+    let _dog = watchdog();
+    let pool = Pool::builder().workers(2).initializer(|start: u64| vec![start], (7,)).start().unwrap();
+    let push = |seen: &mut Vec<u64>, a: u64, b: u64| {
+        seen.push(a + b);
+        seen[0]
+    };
+    let firsts = pool.starmap(pool::stateful(push), (0..50).map(|n| (n, n)));
+    assert!(firsts.into_iter().all(|first| first.unwrap() == 7));
+    let length = pool.submit(pool::stateful(|seen: &mut Vec<u64>| seen.len()), ()).unwrap();
+    assert!(length.get().unwrap() >= 1);
+    let other = pool.submit(pool::stateful(|_: &mut String| ()), ()).unwrap().get().unwrap_err();
+    assert!(matches!(other.failure(), TaskFailure::Panicked(_)), "{other}");
+    // Without an initializer the state is nothing.
+    let plain = self::pool(1);
+    assert_eq!(plain.try_map(pool::stateful(|_: &mut (), n: u32| n + 1), [1]).unwrap(), [2]);
+}
+
+#[offspring::test]
+fn what_workers_return_at_their_end_can_be_collected() {
+    let _dog = watchdog();
+    let count = |seen: &mut u32| {
+        assert!(*seen < 1000, "seen too much");
+        *seen
+    };
+    let build = || Pool::builder().workers(2).initializer(|| 0_u32, ()).worker_exit(count);
+    let see = pool::stateful(|seen: &mut u32, n: u32| *seen += n);
+
+    let pool = build().max_tasks_per_child(10).start().unwrap();
+    pool.try_map(see, vec![1; 105]).unwrap();
+    pool.join();
+    let results: Vec<u32> = pool.exit_results().into_iter().map(Result::unwrap).collect();
+    assert!(results.len() >= 11 && results.iter().all(|count| *count <= 10), "{results:?}");
+    assert_eq!(results.iter().sum::<u32>(), 105);
+    assert!(pool.exit_results::<u32>().is_empty());
+
+    let pool = build().start().unwrap();
+    pool.try_map(see, [2000]).unwrap();
+    pool.join();
+    let results = pool.exit_results::<u32>();
+    let failed: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    assert!(results.len() == 2 && failed.len() == 1);
+    assert!(matches!(failed[0].failure(), TaskFailure::Panicked(panic) if panic.message == "seen too much"));
+
+    let ends = |_: &mut ()| -> () { std::process::exit(3) };
+    let pool = Pool::builder().workers(1).worker_exit(ends).start().unwrap();
+    pool.join();
+    let result: Result<(), _> = pool.exit_results().remove(0);
+    assert!(matches!(result.unwrap_err().failure(), TaskFailure::Ended(ExitStatus::Exited(3))));
+}
+
+#[offspring::test]
+fn to_join_is_to_wait_for_callbacks_too() {
+    let _dog = watchdog();
+    for _ in 0..20 {
+        let pool = pool(2);
+        let called = Arc::new(AtomicUsize::new(0));
+        let tasks = pool.submit_batch(|n: u32| n, (0..20).map(|n| (n,))).unwrap();
+        for task in &tasks {
+            let called = Arc::clone(&called);
+            task.on_done(move || {
+                std::thread::yield_now();
+                called.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        pool.join();
+        assert_eq!(called.load(Ordering::SeqCst), 20);
+    }
+}
+
+#[offspring::test]
+fn a_callback_can_join_its_pool() {
+    let _dog = watchdog();
+    let pool = Arc::new(pool(1));
+    let again = Arc::clone(&pool);
+    let (tell, told) = std::sync::mpsc::channel();
+    pool.submit(|| (), ()).unwrap().on_done(move || {
+        again.join();
+        tell.send(()).unwrap();
+    });
+    told.recv().unwrap();
+}
+
+#[offspring::test]
+fn hundreds_of_thousands_of_waiting_tasks_are_cancelled_one_by_one() {
+    let _dog = watchdog();
+    let pool = pool(1);
+    let gate = Event::new().unwrap();
+    let first = pool.submit(|gate: Event| gate.wait().unwrap(), (gate.clone(),)).unwrap();
+    let tasks: Vec<_> = (0..200_000_u32).map(|n| pool.submit(|n: u32| n, (n,)).unwrap()).collect();
+    let (some, others) = tasks.split_at(100_000);
+    assert!(some.iter().chain(others.iter().rev()).all(pool::Task::cancel));
+    assert!(tasks.iter().all(|task| matches!(task.get().unwrap_err().failure(), TaskFailure::Cancelled)));
+    gate.set().unwrap();
+    first.get().unwrap();
+}
+
+fn dies_soon() {
+    std::thread::spawn(|| std::process::exit(21));
+}
+
+#[offspring::test]
+fn a_pool_whose_workers_end_as_soon_as_they_are_ready_gives_up() {
+    let _dog = watchdog();
+    let pool = Pool::builder().workers(2).initializer(dies_soon, ()).start().unwrap();
+    let why = || match pool.submit(|| (), ()) {
+        Err(PoolError::Closed(why)) => Some(why),
+        // One that is begun before its worker ends fails; that is not what this is about.
+        _ => None,
+    };
+    until("the pool gives up", || {
+        pool.stats(); // nobody waits for a result
+        why().is_some()
+    });
+    assert!(why().unwrap().contains("21"), "{:?}", why());
+}
+
+#[offspring::test]
+fn a_result_whose_handles_cannot_be_received_is_the_failure_of_its_task() {
+    let _dog = watchdog();
+    let work = || {
+        let pool = Pool::new(1).unwrap();
+        let open = |count: usize| {
+            (0..count).map(|_| Attachment::new(std::io::pipe().unwrap().0)).collect::<Vec<_>>()
+        };
+        assert_eq!(pool.submit(open, (3,)).unwrap().get().unwrap().len(), 3);
+        // The worker may open as many as before.
+        let most = open_descriptors().len() as u64 + 20;
+        nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, most, most).unwrap();
+        let error = pool.submit(open, (200,)).unwrap().get().map(|all| all.len()).unwrap_err();
+        assert!(matches!(error.failure(), TaskFailure::Output(_)), "{error}");
+        assert_eq!(pool.submit(open, (3,)).unwrap().get().unwrap().len(), 3);
+        assert_eq!(pool.try_map(|n: u32| n + 1, 0..100).unwrap().len(), 100);
+    };
+    offspring::spawn(work, ()).unwrap().join().unwrap();
+}

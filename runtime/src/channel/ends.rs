@@ -49,7 +49,11 @@ pub(super) enum Patience {
 #[derive(Clone, Copy, Debug)]
 enum Wanted {
     Value,
-    Bytes { maximum: usize },
+    /// A value, as it is.
+    Raw,
+    Bytes {
+        maximum: usize,
+    },
 }
 
 /// One end, in one process.
@@ -296,7 +300,7 @@ impl End {
         take: impl FnOnce(Raw<'_>, Beside) -> R,
     ) -> Result<R, RecvError> {
         with_own(&ARRIVAL, |arrival| {
-            self.await_arrival(arrival, patience, Wanted::Value)?;
+            self.await_arrival(arrival, patience, Wanted::Raw)?;
             let Arrival { copied, beside, record } = arrival;
             let raw = match record.slot.take() {
                 None => Raw::Copied(copied),
@@ -377,8 +381,8 @@ impl End {
                 return Ok(false);
             }
             match (wanted, record.form) {
-                (Wanted::Value, Form::Value) | (Wanted::Bytes { .. }, Form::Bytes) => {}
-                (Wanted::Value, Form::Bytes) => return Err(RecvError::IsBytes),
+                (Wanted::Value | Wanted::Raw, Form::Value) | (Wanted::Bytes { .. }, Form::Bytes) => {}
+                (Wanted::Value | Wanted::Raw, Form::Bytes) => return Err(RecvError::IsBytes),
                 (Wanted::Bytes { .. }, Form::Value) => return Err(RecvError::IsValue),
             }
             if let Wanted::Bytes { maximum: maximum @ 0..usize::MAX } = wanted {
@@ -404,6 +408,10 @@ impl End {
                 Ok(true) => return Ok(true),
                 // A receiver died while it took this message, and the objects with it: it was that one's.
                 Ok(false) => self.let_go(record),
+                Err(_) if matches!(wanted, Wanted::Raw) => {
+                    beside.objects.clear(); // the values that have them say what they miss
+                    return Ok(true);
+                }
                 Err(error) => {
                     self.let_go(record);
                     return Err(RecvError::Decode(format!("its handles could not be received: {error}")));

@@ -36,12 +36,12 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Receives a message as it is, if there is one.
+    /// Receives a message as it is, if there is one. Where its handles cannot be received it comes without them.
     pub(crate) fn try_recv_raw<R>(&self, take: impl FnOnce(Raw<'_>, Beside) -> R) -> Result<R, RecvError> {
         self.end.receive_raw(Patience::None, take)
     }
 
-    /// Receives a message as it is.
+    /// Receives a message as it is. Where its handles cannot be received it comes without them.
     pub(crate) fn recv_raw<R>(&self, take: impl FnOnce(Raw<'_>, Beside) -> R) -> Result<R, RecvError> {
         self.end.receive_raw(Patience::Until(None), take)
     }

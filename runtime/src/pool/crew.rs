@@ -27,6 +27,8 @@ pub(super) struct Worker {
     pub(super) assigned: VecDeque<Assigned>,
     pub(super) claims: Vec<usize>,
     pub(super) is_ready: bool,
+    /// What its exit function returned has come.
+    pub(super) has_exited: bool,
     /// What its end will mean for the call that it was killed for.
     pub(super) verdict: Option<Verdict>,
     /// Its channel took nothing more, or was held by one who is stopped: until when nothing is tried.

@@ -23,12 +23,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::crew::{Verdict, Worker};
 use super::desk::{CLAIMS, Desk};
-use super::error::{PoolError, TaskFailure, Who};
-use super::job::{Job, Mailbox, Payload};
+use super::error::{PoolError, TaskError, TaskFailure, Who};
+use super::job::{Delivery, Job, Mailbox, Payload};
 use super::ledger::{LOST_WORKER, Phase, State, earlier};
 use super::message::JobHead;
 use super::worker::{Message, Station};
@@ -40,6 +40,13 @@ use crate::wire::parcel::Remaining;
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
+
+/// How many workers in a row may end so soon after their start, although they were ready and had nothing to do, until the pool gives up.
+const MOST_EARLY_ENDS: u32 = 10;
+const EARLY: Duration = Duration::from_secs(1);
+
+/// After how long it is tried again to start a worker.
+const START_AGAIN: Duration = Duration::from_millis(100);
 
 /// How many workers in a row may end that are about to begin a job, until it has failed.
 const MOST_SPURNED: u32 = 10;
@@ -68,6 +75,8 @@ pub(super) struct Engine {
     /// What makes the state of a worker; its first job.
     initializer: Option<(u64, Arc<Payload>)>,
     max_tasks: Option<u64>,
+    /// Where the function lies that workers call at their end.
+    exit: Option<u64>,
     /// The process that has the pool: a copy of it, made by a fork, has none of its threads and workers.
     owner: u32,
 }
@@ -149,6 +158,7 @@ impl Engine {
         start: Start,
         initializer: Option<(u64, Arc<Payload>)>,
         max_tasks: Option<u64>,
+        exit: Option<u64>,
     ) -> Result<Arc<Self>, PoolError> {
         let (to_answers, answers) = crate::channel::channel()?;
         let state = State {
@@ -171,6 +181,9 @@ impl Engine {
             calls_back: false,
             phase: Phase::Open,
             failed_starts: 0,
+            early_ends: 0,
+            start_again: None,
+            exits: Vec::new(),
             activity: 0,
             call_time: 0,
             job_time: 0,
@@ -187,6 +200,7 @@ impl Engine {
             start,
             initializer,
             max_tasks,
+            exit,
             owner: own::pid(),
         }))
     }
@@ -242,12 +256,16 @@ impl Engine {
         Ok(true)
     }
 
-    /// Starts a worker that is missing; the pool ends if that cannot be.
+    /// Starts a worker that is missing. If that cannot be it is tried again later, or the pool ends if it has no other worker.
     pub(super) fn replace(self: &Arc<Self>, state: &mut Locked<'_>) {
-        if let Err(error) = self.start_missing(state) {
-            let error: &dyn std::error::Error = &error;
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            self.end(state, format!("{error}{cause}"));
+        match self.start_missing(state) {
+            Ok(_) => state.start_again = None,
+            Err(_) if state.staying() > 0 => state.start_again = Some(Instant::now() + START_AGAIN),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                self.end(state, format!("{error}{cause}"));
+            }
         }
     }
 
@@ -264,7 +282,7 @@ impl Engine {
         let has_initializer = self.initializer.is_some();
         // The worker gets duplicates of all of it.
         let ours = Desk::open(crate::sys::Object::from(desk.object().try_clone_to_owned()?))?;
-        let child = (self.start)(Station { number, jobs, answers, desk, has_initializer })?;
+        let child = (self.start)(Station { number, jobs, answers, desk, has_initializer, exit: self.exit })?;
         Ok(Worker {
             number,
             who: Arc::new(Who { name: child.name().into(), pid: child.pid() }),
@@ -274,6 +292,7 @@ impl Engine {
             assigned: VecDeque::new(),
             claims: (0..CLAIMS).rev().collect(),
             is_ready: false,
+            has_exited: false,
             verdict: None,
             full_until: None,
             tasks: 0,
@@ -353,7 +372,7 @@ impl Engine {
     }
 
     /// Makes somebody look around, whoever there is.
-    fn stir(&self, state: &mut State) {
+    pub(super) fn stir(&self, state: &mut State) {
         if state.listening > 0 {
             self.poke(state);
         }
@@ -436,6 +455,7 @@ impl Engine {
             Err(error) => (TaskFailure::Pool(error.to_string()), false),
         };
         let left = worker.desk.left();
+        let had_nothing = worker.assigned.is_empty();
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
             if let Some(left) = left.as_ref().filter(|left| left.job == assigned.job.number) {
@@ -466,7 +486,27 @@ impl Engine {
             state.put_back(&assigned);
         }
         state.tasks += worker.tasks;
-        if worker.is_ready || state.is_over() || worker.jobs.is_none() {
+        let is_unexpected = worker.jobs.is_some() && worker.verdict.is_none();
+        if state.is_over() {
+            return;
+        }
+        if self.exit.is_some() && worker.is_ready && worker.leaves() && !worker.has_exited {
+            let error = TaskError::of(cause.clone(), Some(Arc::clone(&worker.who)));
+            state.exits.push(Delivery::Failed(0, error));
+        }
+        if worker.is_ready
+            && is_unexpected
+            && had_nothing
+            && worker.tasks == 0
+            && worker.started.elapsed() < EARLY
+        {
+            state.early_ends += 1;
+            if state.early_ends >= MOST_EARLY_ENDS {
+                let why = format!("{MOST_EARLY_ENDS} workers in a row ended soon after their start: {cause}");
+                self.end(state, why);
+            }
+        }
+        if worker.is_ready || worker.leaves() {
             return;
         }
         state.failed_starts += 1;
@@ -512,6 +552,21 @@ impl Engine {
             state.phase = Phase::Closed;
         }
         self.stir(&mut state);
+    }
+
+    /// Waits until the workers of a closed pool have ended, and callbacks have been called; those that call it wait for no others.
+    pub(super) fn join(self: &Arc<Self>) {
+        let calls_back = super::manager::is_this_thread();
+        self.attend(None, |state| state.is_deserted() && (calls_back || !state.calls_back()));
+    }
+
+    /// Takes what exit functions returned.
+    pub(super) fn take_exits(&self) -> Vec<Delivery> {
+        let mut state = self.lock();
+        if self.is_ours() {
+            self.advance(&mut state);
+        }
+        std::mem::take(&mut state.exits)
     }
 
     /// Hands out jobs to workers that have few.
@@ -604,20 +659,35 @@ impl Engine {
     }
 
     /// Takes back what has not been begun of the calls whose outcomes go to a mailbox. With `kill` also what is being done, with
-    /// its worker: that is for jobs of one call. How many calls were taken back, killed ones included.
-    pub(super) fn cancel(&self, mailbox: &Arc<Mailbox>, kill: bool) -> u64 {
+    /// its worker: that is for a mailbox of one call, which `is_one` says. How many calls were taken back, killed ones included.
+    pub(super) fn cancel(&self, mailbox: &Arc<Mailbox>, is_one: bool, kill: bool) -> u64 {
         if !self.is_ours() {
             return 0;
         }
         let mut state = self.lock();
         self.receive(&mut state); // what is done by now is not cancelled
         let mut cancelled = 0;
-        for job in std::mem::take(&mut state.queue) {
-            if Arc::ptr_eq(&job.mailbox, mailbox) {
-                cancelled += job.count;
+        if is_one {
+            // Those that wait are found from both ends: they are seldom cancelled in no order at all.
+            let is_it = |job: &Job| Arc::ptr_eq(&job.mailbox, mailbox);
+            let length = state.queue.len();
+            let found = (0..length.div_ceil(2)).find_map(|near| {
+                let far = length - 1 - near;
+                [near, far].into_iter().find(|place| is_it(&state.queue[*place]))
+            });
+            if let Some(job) = found.and_then(|place| state.queue.remove(place)) {
                 state.fail(&job, 0, &TaskFailure::Cancelled, None);
-            } else {
-                state.queue.push_back(job);
+                self.advance(&mut state);
+                return job.count;
+            }
+        } else {
+            for job in std::mem::take(&mut state.queue) {
+                if Arc::ptr_eq(&job.mailbox, mailbox) {
+                    cancelled += job.count;
+                    state.fail(&job, 0, &TaskFailure::Cancelled, None);
+                } else {
+                    state.queue.push_back(job);
+                }
             }
         }
         let (mut failed, mut to_kill) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
 use super::error::{TaskError, TaskFailure, Who};
-use super::job::{Callback, Delivery, Job, ToTell};
+use super::job::{Answers, Callback, Delivery, Job, ToTell};
 use super::message::{AnswerHead, HEAD, Kind};
 use super::stats::{Stats, WorkerStats};
 use crate::channel::Raw;
@@ -51,7 +51,13 @@ pub(super) struct State {
     /// The manager is in a callback: it starts no workers meanwhile.
     pub(super) calls_back: bool,
     pub(super) phase: Phase,
+    /// How many workers in a row ended before they were ready, and how many soon afterwards.
     pub(super) failed_starts: u32,
+    pub(super) early_ends: u32,
+    /// A worker could not be started: when it is tried again.
+    pub(super) start_again: Option<Instant>,
+    /// What exit functions returned.
+    pub(super) exits: Vec<Delivery>,
     /// Counts what is submitted, and who comes to wait.
     pub(super) activity: u64,
     /// How long a call takes, and a job, in nanoseconds, about.
@@ -93,6 +99,11 @@ impl State {
         matches!(self.phase, Phase::Ended(_))
     }
 
+    /// Whether the manager has callbacks to call, or is in one.
+    pub(super) fn calls_back(&self) -> bool {
+        self.calls_back || !self.callbacks.is_empty()
+    }
+
     /// Whether no worker is left, of a pool that needs none any more.
     pub(super) fn is_deserted(&self) -> bool {
         !matches!(self.phase, Phase::Open)
@@ -124,11 +135,12 @@ impl State {
         if self.is_over() || (matches!(self.phase, Phase::Closed) && !self.has_work()) {
             return false;
         }
-        self.staying() + self.starting < self.target
+        let is_due = self.start_again.is_none_or(|again| Instant::now() >= again);
+        self.staying() + self.starting < self.target && is_due
     }
 
     /// How many workers there are that get more jobs.
-    fn staying(&self) -> usize {
+    pub(super) fn staying(&self) -> usize {
         self.workers.iter().filter(|worker| !worker.leaves()).count()
     }
 
@@ -171,6 +183,15 @@ impl State {
                 worker.is_ready = true;
                 self.failed_starts = 0;
             }
+            Kind::Exit => {
+                worker.has_exited = true;
+                let bytes = match answers {
+                    Raw::Copied(bytes) => Answers::Copied(bytes.to_vec()),
+                    Raw::InPlace(bytes) => Answers::InPlace(bytes),
+                };
+                let (worker, remaining) = (Arc::clone(&worker.who), beside.into());
+                self.exits.push(Delivery::Answers { index: 0, count: 1, bytes, remaining, worker });
+            }
             Kind::Answers | Kind::Done => {
                 let of_job = |assigned: &Assigned| assigned.job.number == head.job;
                 let Some(position) = worker.assigned.iter().position(of_job) else { return };
@@ -178,6 +199,7 @@ impl State {
                 let expected = head.first == assigned.job.first + assigned.answered
                     && head.count <= assigned.count - assigned.answered;
                 worker.tasks += head.count;
+                self.early_ends = 0;
                 worker.moved_on = now;
                 let who = Arc::clone(&worker.who);
                 let mut time = None;
@@ -436,7 +458,8 @@ impl State {
         let full =
             self.workers.iter().filter(|_| self.has_queue()).filter_map(|worker| worker.full_until).min();
         let too_long = busy.map(|worker| (worker.moved_on + LONG_CALL).max(soon)).min();
-        earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit())
+        let look = earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit());
+        earlier(look, self.start_again)
     }
 
     /// When to look at the limits next.

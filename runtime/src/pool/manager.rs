@@ -1,5 +1,6 @@
 //! The pool's own thread: it starts workers, calls callbacks, and attends to the pool when nobody waits for a result.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +18,19 @@ const LONG: Duration = Duration::from_millis(64);
 /// The thread's stack: as callbacks of the user's, which it calls, have on any other thread.
 const STACK: usize = 2 << 20;
 
+thread_local! {
+    /// Whether this is the thread of a pool.
+    static MANAGES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the thread of a pool, which calls callbacks.
+pub(super) fn is_this_thread() -> bool {
+    MANAGES.get()
+}
+
 /// Manages a pool until its last worker has gone.
 pub(super) fn manage(engine: &Arc<Engine>) {
+    MANAGES.set(true);
     let mut state = engine.lock();
     let (mut seen, mut patience) = (state.activity, LINGER);
     loop {
@@ -35,6 +47,7 @@ pub(super) fn manage(engine: &Arc<Engine>) {
                 }
             });
             state.calls_back = false;
+            engine.stir(&mut state); // for who waits until they have been called
             continue;
         }
         if state.is_deserted() {
@@ -53,7 +66,8 @@ pub(super) fn manage(engine: &Arc<Engine>) {
             let until = state.next_look();
             engine.listen(&mut state, until);
         } else {
-            engine.sleep(&mut state, None, true);
+            let until = state.start_again;
+            engine.sleep(&mut state, until, true);
         }
     }
 }

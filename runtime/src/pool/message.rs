@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Answers = 2,
     /// The last answers of a job.
     Done = 3,
+    /// What the worker's exit function returned.
+    Exit = 4,
 }
 
 /// The head of a message of a worker.
@@ -83,8 +85,9 @@ impl AnswerHead {
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let [kind, worker, job, first, count, time] = read(bytes)?;
-        let kind =
-            [Kind::Ready, Kind::Answers, Kind::Done].into_iter().find(|known| *known as u64 == kind)?;
+        let kind = [Kind::Ready, Kind::Answers, Kind::Done, Kind::Exit]
+            .into_iter()
+            .find(|known| *known as u64 == kind)?;
         Some(Self { kind, worker, job, first, count, time })
     }
 

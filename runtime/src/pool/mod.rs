@@ -52,6 +52,7 @@ mod job;
 mod ledger;
 mod manager;
 mod message;
+mod stateful;
 mod stats;
 mod stream;
 mod task;
@@ -67,6 +68,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::{PoolError, TaskError, TaskFailure};
+pub use stateful::{Stateful, StatefulFunction, stateful};
 pub use stats::{Stats, WorkerStats};
 pub use task::Task;
 pub use worker::{Initialize, with_state};
@@ -119,6 +121,7 @@ pub struct Builder {
     retries: u32,
     chunk_size: Option<u64>,
     initializer: Option<Result<(u64, Arc<Payload>), PoolError>>,
+    exit: Option<Result<u64, PoolError>>,
 }
 
 impl Builder {
@@ -158,6 +161,36 @@ impl Builder {
             packed
                 .and_then(|()| Ok((offset.ok_or_else(|| PoolError::Invalid(foreign()))?, packing.finish()))),
         );
+        self
+    }
+
+    /// A function that each worker calls with its state when it ends in good order: because the pool is closed or becomes smaller, or because it makes
+    /// room for another. What it returns [`Pool::exit_results`] gives. A worker that is killed, or ends in a task, does not call it.
+    ///
+    /// ```
+    /// use offspring::pool::{Pool, stateful};
+    ///
+    /// #[offspring::main]
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let pool = Pool::builder()
+    ///         .workers(2)
+    ///         .initializer(|| 0_u64, ())
+    ///         .worker_exit(|sum: &mut u64| *sum)
+    ///         .start()?;
+    ///     pool.try_map(stateful(|sum: &mut u64, n: u64| *sum += n), 0..100)?;
+    ///     pool.join();
+    ///     let sums = pool.exit_results::<u64>().into_iter().collect::<Result<Vec<_>, _>>()?;
+    ///     assert_eq!((sums.len(), sums.iter().sum::<u64>()), (2, 4950));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn worker_exit<F, S>(mut self, _function: F) -> Self
+    where
+        F: StatefulFunction<S, ()>,
+        S: 'static,
+    {
+        let offset = image::offset_of(worker::exit::<F, S> as worker::Exit);
+        self.exit = Some(offset.ok_or_else(|| PoolError::Invalid(foreign())));
         self
     }
 
@@ -214,7 +247,8 @@ impl Builder {
             Ok(method.into_iter().fold(builder, crate::Builder::start_method).start()?)
         };
         let initializer = self.initializer.transpose()?;
-        let engine = Engine::new(workers, Box::new(start), initializer, self.max_tasks)?;
+        let engine =
+            Engine::new(workers, Box::new(start), initializer, self.max_tasks, self.exit.transpose()?)?;
         // What is made so far ends with it.
         let pool = Pool { engine, limit: self.limit, retries: self.retries, chunk_size: self.chunk_size };
         while pool.engine.start_missing(&mut pool.engine.lock())? {}
@@ -460,10 +494,26 @@ impl Pool {
         self.engine.close();
     }
 
-    /// Closes the pool, and waits until its tasks are done and its workers have ended.
+    /// Closes the pool, and waits until its tasks are done, their [callbacks](Task::on_done) called, and its workers have ended.
     pub fn join(&self) {
         self.close();
-        self.engine.attend(None, |state| state.is_deserted());
+        self.engine.join();
+    }
+
+    /// What the [exit functions](Builder::worker_exit) of workers have returned since the last time, in no order; after [`join`](Self::join) those of all
+    /// that were there.
+    ///
+    /// # Errors
+    /// In the place of a worker's result: when it panicked or ended in the function, and when an `R` is not what the function returned, if that can be
+    /// seen.
+    #[must_use]
+    pub fn exit_results<R: DeserializeOwned>(&self) -> Vec<Result<R, TaskError>> {
+        let exits = self.engine.take_exits();
+        let mut results = Vec::with_capacity(exits.len());
+        for exit in exits {
+            task::open(exit, |_, outcome| results.push(outcome.map_err(|error: TaskError| error.at(None))));
+        }
+        results
     }
 
     /// Kills the workers. Tasks that are not done have [`TaskFailure::Pool`].

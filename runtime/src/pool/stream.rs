@@ -257,7 +257,7 @@ impl<I, A, R> Drop for Stream<'_, I, A, R> {
     fn drop(&mut self) {
         if self.under_way > 0 {
             self.mailbox.abandon();
-            self.pool.engine.cancel(&self.mailbox, false);
+            self.pool.engine.cancel(&self.mailbox, false, false);
         }
     }
 }

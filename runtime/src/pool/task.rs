@@ -51,13 +51,13 @@ impl<R> Task<R> {
     /// [`TaskFailure::Cancelled`]. `false` when it was done already.
     #[must_use = "it may have been done already"]
     pub fn cancel(&self) -> bool {
-        self.engine.cancel(&self.mailbox, true) > 0
+        self.engine.cancel(&self.mailbox, true, true) > 0
     }
 
     /// Cancels the task unless it has been begun. `false` when it has.
     #[must_use = "it may have been begun already"]
     pub fn cancel_unless_begun(&self) -> bool {
-        self.engine.cancel(&self.mailbox, false) > 0
+        self.engine.cancel(&self.mailbox, true, false) > 0
     }
 
     /// Waits until the task is done: `false` if it is not after the timeout.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::desk::{Desk, OUTBOX};
 use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, next_part};
+use super::stateful::StatefulFunction;
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::Function;
@@ -36,6 +37,8 @@ pub(super) struct Station {
     pub(super) desk: Desk,
     /// Whether the first job makes the worker's state.
     pub(super) has_initializer: bool,
+    /// Where the function lies, in the program's image, that is called when the worker ends in good order.
+    pub(super) exit: Option<u64>,
 }
 
 impl Serialize for Desk {
@@ -75,17 +78,19 @@ thread_local! {
 /// }
 /// ```
 ///
+/// In a pool without an initializer the state is `()`. See [`stateful`](super::stateful) for functions that are given it.
+///
 /// # Panics
 /// When this is no worker whose initializer returned an `S`, and within another such call.
 pub fn with_state<S: 'static, R>(action: impl FnOnce(&mut S) -> R) -> R {
     STATE.with(|state| {
         let mut state =
             state.try_borrow_mut().expect("the worker's state is in use: `with_state` within `with_state`");
-        let state = state.as_mut().expect("there is no state: give the pool an initializer that returns one");
+        let state = state.as_mut().expect("there is no state: this is no worker of a pool");
         let found = state.downcast_mut::<S>();
         action(found.unwrap_or_else(|| {
             panic!(
-                "the state is no `{}`: the initializer returned something else",
+                "the state is no `{}`: the initializer returned something else, or there is none",
                 std::any::type_name::<S>()
             )
         }))
@@ -138,8 +143,9 @@ where
 
 /// The worker's life. Its output says why it could not begin.
 pub(super) fn work(station: Station) -> Option<Failure> {
-    let Station { number, jobs, answers, desk, has_initializer } = station;
+    let Station { number, jobs, answers, desk, has_initializer, exit } = station;
     let mut buffer = Vec::new();
+    STATE.set(Some(Box::new(())));
     if has_initializer {
         match take(&jobs, &mut buffer) {
             Ok((bytes, remaining)) => {
@@ -161,8 +167,23 @@ pub(super) fn work(station: Station) -> Option<Failure> {
             Err(error) => panic!("the worker cannot take its jobs: {error}"),
         }
     }
+    if let Some(exit) = exit {
+        worker.exit(exit);
+    }
     drop(STATE.take());
     None
+}
+
+/// What a worker does when it ends in good order, compiled for the function's type.
+pub(super) type Exit = fn(&mut Parcel) -> Result<(), Failure>;
+
+pub(super) fn exit<F, S>(answer: &mut Parcel) -> Result<(), Failure>
+where
+    F: StatefulFunction<S, ()>,
+    S: 'static,
+{
+    let output = with_state(|state| runtime::conjure::<F>().call_with(state, ()));
+    write(&output, answer)
 }
 
 /// Takes the next job: its bytes, unless they are in the buffer, and what is beside them.
@@ -212,6 +233,16 @@ impl Worker {
         self.answers.send_parcel(parcel)
     }
 
+    /// Calls the function that is to be called at the end.
+    fn exit(&self, function: u64) {
+        let exit = image::function_at::<Exit>(function).expect("the pool is of the same build");
+        let mut answer = AnswerHead::alone(Kind::Exit, self.number);
+        if let Err(failure) = caught(|| exit(&mut answer)) {
+            write_failure(failure, HEAD, &mut answer);
+        }
+        let _the_pool_is_gone = self.send(&answer);
+    }
+
     fn run(&self, bytes: &[u8], remaining: Remaining) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
@@ -257,11 +288,29 @@ where
             let arguments: A = parcel::unpack_part(arguments, &mut batch.remaining)
                 .map_err(|error| Failure::Argument(error.to_string()))?;
             let output = runtime::conjure::<F>().call(arguments);
-            batch.write(&output)
+            write(&output, &mut batch.answers)
             // Here the output is dropped, whose destructor may panic as well.
         });
         batch.answered(at, done);
     }
+}
+
+/// Writes the outcome of a call, behind others: what it returned.
+fn write<R: Serialize>(output: &R, answers: &mut Parcel) -> Result<(), Failure> {
+    let at = begin_part(&mut answers.bytes);
+    answers.bytes.push(OK);
+    parcel::pack_behind(output, answers).map_err(|error| Failure::Output(error.to_string()))?;
+    let fits = end_part(&mut answers.bytes, at);
+    if fits { Ok(()) } else { Err(Failure::Output("it has more than 4 GiB: use `Bytes`".into())) }
+}
+
+/// Writes the outcome of a call that failed, in place of what has been written of it from here on.
+fn write_failure(failure: Failure, at: usize, answers: &mut Parcel) {
+    answers.bytes.truncate(at);
+    begin_part(&mut answers.bytes);
+    let told =
+        parcel::pack_behind(&Err::<(), _>(failure), answers).is_ok() && end_part(&mut answers.bytes, at);
+    assert!(told, "a failure can always be told");
 }
 
 /// A job in its worker.
@@ -297,28 +346,10 @@ impl<'a> Batch<'a> {
         Some(next_part(&mut self.calls).expect("the pool sends whole jobs"))
     }
 
-    /// Writes the answer to the call that was begun: what it returned.
-    fn write<R: Serialize>(&mut self, output: &R) -> Result<(), Failure> {
-        let at = begin_part(&mut self.answers.bytes);
-        self.answers.bytes.push(OK);
-        parcel::pack_behind(output, &mut self.answers).map_err(|error| Failure::Output(error.to_string()))?;
-        self.finish(at)
-    }
-
-    /// Writes the length of the answer that begins here.
-    fn finish(&mut self, at: usize) -> Result<(), Failure> {
-        let fits = end_part(&mut self.answers.bytes, at);
-        if fits { Ok(()) } else { Err(Failure::Output("it has more than 4 GiB: use `Bytes`".into())) }
-    }
-
     /// The call that was begun is over: its answer begins here, unless it has failed.
     fn answered(&mut self, at: usize, done: Result<(), Failure>) {
         if let Err(failure) = done {
-            self.answers.bytes.truncate(at);
-            begin_part(&mut self.answers.bytes);
-            let told = parcel::pack_behind(&Err::<(), _>(failure), &mut self.answers).is_ok()
-                && self.finish(at).is_ok();
-            assert!(told, "a failure can always be told");
+            write_failure(failure, at, &mut self.answers);
         }
         self.answered += 1;
         self.gather(at);
