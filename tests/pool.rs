@@ -698,6 +698,10 @@ fn settings_that_cannot_be_are_errors() {
     assert!(invalid(Pool::builder().max_tasks_per_child(0)));
     assert!(invalid(Pool::builder().chunk_size(0)));
     assert!(invalid(Pool::builder().task_timeout(Duration::ZERO)));
+    assert!(invalid(Pool::builder().workers(2).min_workers(0)));
+    assert!(invalid(Pool::builder().workers(2).min_workers(3)));
+    assert!(invalid(Pool::builder().idle_timeout(Duration::from_secs(1))));
+    assert!(invalid(Pool::builder().pin_to_cpus([])));
 }
 
 #[offspring::test]
@@ -899,4 +903,57 @@ fn a_result_whose_handles_cannot_be_received_is_the_failure_of_its_task() {
         assert_eq!(pool.try_map(|n: u32| n + 1, 0..100).unwrap().len(), 100);
     };
     offspring::spawn(work, ()).unwrap().join().unwrap();
+}
+
+#[offspring::test]
+fn a_pool_grows_with_its_work_and_shrinks_without_it() {
+    let _dog = watchdog();
+    let idle = Duration::from_millis(20);
+    let pool = Pool::builder().workers(3).min_workers(1).idle_timeout(idle).start().unwrap();
+    assert_eq!(pool.stats().workers.len(), 1);
+    let gate = Event::new().unwrap();
+    let wait = |gate: Event| {
+        gate.wait().unwrap();
+        std::process::id()
+    };
+    let tasks = pool.submit_batch(wait, vec![(gate.clone(),); 3]).unwrap();
+    // Nobody waits for a result: the pool's own thread sees to it.
+    until("there is a worker for each task", || pool.stats().workers.len() == 3);
+    gate.set().unwrap();
+    let pids: std::collections::HashSet<u32> = tasks.iter().map(|task| task.get().unwrap()).collect();
+    assert_eq!(pids.len(), 3);
+    until("one worker is left", || pool.stats().workers.len() == 1);
+    assert_eq!(pool.try_map(|n: u32| n, 0..1000).unwrap().len(), 1000);
+    assert_eq!(pool.stats().restarts, 0);
+    pool.resize(2).unwrap();
+    until("there are two, and no more", || pool.stats().workers.len() == 2);
+    assert_eq!(pool.workers(), 2);
+}
+
+#[offspring::test]
+fn workers_have_a_processor_each_and_are_nice() {
+    let _dog = watchdog();
+    let cpus = offspring::usable_cpus().unwrap();
+    let pool = Pool::builder().workers(cpus.len() * 2).pin_to_cpus(cpus.clone()).nice(3).start().unwrap();
+    let look = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let nice: i32 = stat.rsplit(')').next().unwrap().split(' ').nth(17).unwrap().parse().unwrap();
+        (offspring::usable_cpus().unwrap(), nice)
+    };
+    let mut seen: Vec<usize> = Vec::new();
+    for result in pool.broadcast(look, ()).unwrap() {
+        let (on, nice) = result.unwrap();
+        assert!(on.len() == 1 && nice == 3, "{on:?} {nice}");
+        seen.extend(on);
+    }
+    seen.sort_unstable();
+    let mut twice = [cpus.clone(), cpus].concat();
+    twice.sort_unstable();
+    assert_eq!(seen, twice);
+
+    let pool = Pool::builder().workers(1).pin_to_cpus([4000]).start().unwrap();
+    let error = pool
+        .submit(|| (), ())
+        .and_then(|task| task.get().map_err(|error| PoolError::Closed(error.to_string())));
+    assert!(error.unwrap_err().to_string().contains("CPU 4000"));
 }

@@ -222,7 +222,8 @@ pub use launch::{
 pub use pool::Pool;
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, ProcessHandle, Run,
-    Sentinel, Stdio, WaitFuture, Waitable, active_children, cpu_count, current, parent, spawn, target, wait,
+    Sentinel, Stdio, WaitFuture, Waitable, active_children, cpu_count, current, parent, spawn, target,
+    usable_cpus, wait,
 };
 pub use sys::fork::{Fork, fork, waitpid};
 pub use sys::{Attachable, ExitStatus, Shareable};

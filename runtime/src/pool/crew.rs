@@ -27,6 +27,8 @@ pub(super) struct Worker {
     pub(super) assigned: VecDeque<Assigned>,
     pub(super) claims: Vec<usize>,
     pub(super) is_ready: bool,
+    /// The CPU that it runs on, if it is to be one.
+    pub(super) cpu: Option<usize>,
     /// What its exit function returned has come.
     pub(super) has_exited: bool,
     /// What its end will mean for the call that it was killed for.
@@ -63,6 +65,11 @@ impl Worker {
     /// Whether it gets no more jobs.
     pub(super) fn leaves(&self) -> bool {
         self.jobs.is_none()
+    }
+
+    /// Whether it has nothing to do, and could have.
+    pub(super) fn idles(&self) -> bool {
+        self.is_ready && self.assigned.is_empty() && !self.leaves() && self.verdict.is_none()
     }
 
     /// How many calls it may still be given.

@@ -29,7 +29,7 @@ use super::crew::{Verdict, Worker};
 use super::desk::{CLAIMS, Desk};
 use super::error::{PoolError, TaskError, TaskFailure, Who};
 use super::job::{Delivery, Job, Mailbox, Payload};
-use super::ledger::{LOST_WORKER, Phase, State, earlier};
+use super::ledger::{LOST_WORKER, Phase, Range, State, earlier};
 use super::message::JobHead;
 use super::worker::{Message, Station};
 use crate::channel::{Raw, Receiver, RecvError, Sender};
@@ -60,6 +60,22 @@ pub(super) const COPIED: &str = "it belongs to the process that this one was for
 /// How a worker is started: given its station.
 pub(super) type Start = Box<dyn Fn(Station) -> Result<Child<Option<Failure>>, PoolError> + Send + Sync>;
 
+/// How the workers are to be.
+pub(super) struct Settings {
+    /// How many there are, unless that follows the work.
+    pub(super) workers: usize,
+    pub(super) range: Option<Range>,
+    /// What makes the state of a worker; its first job.
+    pub(super) initializer: Option<(u64, Arc<Payload>)>,
+    /// After how many calls a worker makes room for another.
+    pub(super) max_tasks: Option<u64>,
+    /// Where the function lies that workers call at their end.
+    pub(super) exit: Option<u64>,
+    /// The CPUs that they run on, one each, if that is fixed.
+    pub(super) cpus: Vec<usize>,
+    pub(super) nice: Option<i32>,
+}
+
 pub(super) struct Engine {
     state: Mutex<State>,
     /// For those who wait while another attends.
@@ -72,11 +88,7 @@ pub(super) struct Engine {
     /// How often those who listen were to look around.
     pokes: AtomicU64,
     start: Start,
-    /// What makes the state of a worker; its first job.
-    initializer: Option<(u64, Arc<Payload>)>,
-    max_tasks: Option<u64>,
-    /// Where the function lies that workers call at their end.
-    exit: Option<u64>,
+    settings: Settings,
     /// The process that has the pool: a copy of it, made by a fork, has none of its threads and workers.
     owner: u32,
 }
@@ -153,13 +165,7 @@ impl Wake for Notice {
 }
 
 impl Engine {
-    pub(super) fn new(
-        target: usize,
-        start: Start,
-        initializer: Option<(u64, Arc<Payload>)>,
-        max_tasks: Option<u64>,
-        exit: Option<u64>,
-    ) -> Result<Arc<Self>, PoolError> {
+    pub(super) fn new(settings: Settings, start: Start) -> Result<Arc<Self>, PoolError> {
         let (to_answers, answers) = crate::channel::channel()?;
         let state = State {
             queue: VecDeque::new(),
@@ -167,8 +173,11 @@ impl Engine {
             workers: Vec::new(),
             next_job: 1,
             next_worker: 1,
-            target,
+            target: settings.range.map_or(settings.workers, |range| range.least),
             starting: 0,
+            range: settings.range,
+            crowded: None,
+            vacancies: 0,
             early: Vec::new(),
             waiters: 0,
             attended: false,
@@ -198,9 +207,7 @@ impl Engine {
             to_answers,
             pokes: AtomicU64::new(0),
             start,
-            initializer,
-            max_tasks,
-            exit,
+            settings,
             owner: own::pid(),
         }))
     }
@@ -232,12 +239,17 @@ impl Engine {
         let number = state.next_worker;
         state.next_worker += 1;
         state.starting += 1;
-        let started = state.unlocked(|| self.start_worker(number));
+        // The CPU that fewest have.
+        let cpus = self.settings.cpus.iter().copied();
+        let cpu =
+            cpus.min_by_key(|cpu| state.workers.iter().filter(|worker| worker.cpu == Some(*cpu)).count());
+        let started = state.unlocked(|| self.start_worker(number, cpu));
         state.starting -= 1;
         let mut worker = started?;
         worker.is_ready = state.early.contains(&number);
         state.early.retain(|early| *early != number);
-        if number > state.target as u64 {
+        if state.vacancies > 0 {
+            state.vacancies -= 1;
             state.restarts += 1;
         }
         // Its end is told from here on, unless it has come.
@@ -269,20 +281,23 @@ impl Engine {
         }
     }
 
-    fn start_worker(&self, number: u64) -> Result<Worker, PoolError> {
+    fn start_worker(&self, number: u64, cpu: Option<usize>) -> Result<Worker, PoolError> {
         let (to_worker, jobs) = crate::channel::channel()?;
         let desk = Desk::create()?;
         let answers = self.to_answers.clone();
-        if let Some((function, payload)) = &self.initializer {
+        let settings = &self.settings;
+        if let Some((function, payload)) = &settings.initializer {
             let head = JobHead { function: *function, count: payload.count(), ..JobHead::default() };
             payload
                 .send(&head, &to_worker, &mut Vec::new())
                 .map_err(|error| PoolError::Encode(error.to_string()))?;
         }
-        let has_initializer = self.initializer.is_some();
+        let has_initializer = settings.initializer.is_some();
         // The worker gets duplicates of all of it.
         let ours = Desk::open(crate::sys::Object::from(desk.object().try_clone_to_owned()?))?;
-        let child = (self.start)(Station { number, jobs, answers, desk, has_initializer, exit: self.exit })?;
+        let (exit, nice) = (settings.exit, settings.nice);
+        let station = Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice };
+        let child = (self.start)(station)?;
         Ok(Worker {
             number,
             who: Arc::new(Who { name: child.name().into(), pid: child.pid() }),
@@ -292,6 +307,7 @@ impl Engine {
             assigned: VecDeque::new(),
             claims: (0..CLAIMS).rev().collect(),
             is_ready: false,
+            cpu,
             has_exited: false,
             verdict: None,
             full_until: None,
@@ -490,7 +506,8 @@ impl Engine {
         if state.is_over() {
             return;
         }
-        if self.exit.is_some() && worker.is_ready && worker.leaves() && !worker.has_exited {
+        state.vacancies += u64::from(!worker.leaves());
+        if self.settings.exit.is_some() && worker.is_ready && worker.leaves() && !worker.has_exited {
             let error = TaskError::of(cause.clone(), Some(Arc::clone(&worker.who)));
             state.exits.push(Delivery::Failed(0, error));
         }
@@ -583,7 +600,7 @@ impl Engine {
         }
         while !state.queue.is_empty() {
             let ahead = state.ahead();
-            let max_tasks = self.max_tasks;
+            let max_tasks = self.settings.max_tasks;
             let fits = |worker: &&mut Worker| worker.takes_more(ahead, max_tasks);
             let free = state.workers.iter_mut().filter(fits).min_by_key(|worker| worker.assigned.len());
             let Some(worker) = free else { break };
@@ -604,9 +621,10 @@ impl Engine {
             }
         }
         if state.queue.is_empty() {
-            while state.rebalance(self.max_tasks) {}
+            while state.rebalance(self.settings.max_tasks) {}
         }
-        state.dismiss(self.max_tasks);
+        state.grow();
+        state.dismiss(self.settings.max_tasks);
     }
 
     /// Puts the calls of a job into the queue, as jobs of a size.
@@ -734,13 +752,14 @@ impl Engine {
         cancelled
     }
 
-    /// Changes how many workers there are.
+    /// Changes how many workers there are, for good.
     pub(super) fn resize(&self, target: usize) {
         if !self.is_ours() {
             return;
         }
         let mut state = self.lock();
         state.target = target;
+        (state.range, state.vacancies) = (None, 0);
         self.advance(&mut state);
         self.stir(&mut state);
     }

@@ -20,6 +20,8 @@ const AHEAD: u64 = 200_000;
 const MOST_AHEAD: u64 = 256;
 /// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
 const WORTH_MOVING: u64 = 30_000;
+/// For how long work has to wait until there is another worker, of a pool that grows.
+const CROWDED: Duration = Duration::from_millis(1);
 /// What is said of a job that one worker was to do, and no other.
 pub(super) const LOST_WORKER: &str = "the worker that was to do it has ended";
 
@@ -34,6 +36,12 @@ pub(super) struct State {
     /// How many workers there should be, and how many are being started.
     pub(super) target: usize,
     pub(super) starting: usize,
+    /// Between which numbers that one moves, if it does.
+    pub(super) range: Option<Range>,
+    /// Since when there has been more work than the workers have begun, if it moves.
+    pub(super) crowded: Option<Instant>,
+    /// How many workers that have ended are to be replaced.
+    pub(super) vacancies: u64,
     /// Workers that said that they are ready before whoever started them came to say that they are there.
     pub(super) early: Vec<u64>,
     /// How many threads wait for results; whether one of them attends; how many listen for messages.
@@ -65,6 +73,15 @@ pub(super) struct State {
     pub(super) job_time: u64,
     pub(super) restarts: u64,
     pub(super) tasks: u64,
+}
+
+/// A number of workers that follows the work that there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) least: usize,
+    pub(super) most: usize,
+    /// After how long without work a worker ends.
+    pub(super) idle: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -381,10 +398,19 @@ impl State {
         false // what is in the queue goes to whoever answers next
     }
 
-    /// Lets workers go that are too many, have done their share, or have no more to come.
+    /// Lets workers go that are too many, have done their share, have had nothing to do for long, or have no more to come.
     pub(super) fn dismiss(&mut self, max_tasks: Option<u64>) {
         let no_more = !matches!(self.phase, Phase::Open) && !self.has_work();
+        if let Some(range) = self.range.filter(|_| !self.has_queue()) {
+            let is_idle = |worker: &&Worker| worker.idles() && worker.moved_on.elapsed() >= range.idle;
+            let idle = self.workers.iter().filter(is_idle).count();
+            self.target -= idle.min(self.target.saturating_sub(range.least));
+        }
         let mut surplus = self.staying().saturating_sub(self.target);
+        // Those first that have had nothing to do for longest.
+        if surplus > 0 {
+            self.workers.sort_by_key(|worker| worker.moved_on);
+        }
         for worker in &mut self.workers {
             if worker.jobs.is_none() || !worker.assigned.is_empty() {
                 continue;
@@ -392,11 +418,36 @@ impl State {
             let has_done_its_share = max_tasks.is_some_and(|most| worker.tasks >= most);
             if no_more || has_done_its_share {
                 worker.jobs = None; // which is the end of its jobs
+                self.vacancies += u64::from(!no_more);
             } else if surplus > 0 {
                 worker.jobs = None;
                 surplus -= 1;
             }
         }
+    }
+
+    /// Wants another worker, if there may be more, and there has been work for some time that nobody has begun.
+    pub(super) fn grow(&mut self) {
+        let Some(range) = self.range else { return };
+        let is_crowded = self.has_queue() || self.workers.iter().any(|worker| worker.movable() > 0);
+        if !is_crowded || self.target >= range.most || !self.is_open() {
+            self.crowded = None;
+            return;
+        }
+        let now = Instant::now();
+        let since = *self.crowded.get_or_insert(now);
+        if now - since >= CROWDED && self.starting == 0 {
+            self.target += 1;
+            self.crowded = Some(now);
+        }
+    }
+
+    /// When the next worker has had nothing to do for so long that it goes.
+    pub(super) fn next_idle(&self) -> Option<Instant> {
+        let range = self.range.filter(|range| self.target > range.least)?;
+        let since =
+            self.workers.iter().filter(|worker| worker.idles()).map(|worker| worker.moved_on).min()?;
+        since.checked_add(range.idle)
     }
 
     /// Takes back all that a worker has not begun, before it is killed for what it is at: so nothing else is begun meanwhile. Whether it
@@ -449,17 +500,15 @@ impl State {
 
     /// When to look next whether something takes too long.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        let idles = |worker: &Worker| {
-            worker.is_ready && worker.assigned.is_empty() && !worker.leaves() && worker.verdict.is_none()
-        };
-        let one_idles = self.queue.is_empty() && self.workers.iter().any(idles);
+        let one_idles = self.queue.is_empty() && self.workers.iter().any(Worker::idles);
         let busy = self.workers.iter().filter(|worker| one_idles && worker.movable() > 0);
         let soon = Instant::now() + LONG_CALL;
         let full =
             self.workers.iter().filter(|_| self.has_queue()).filter_map(|worker| worker.full_until).min();
         let too_long = busy.map(|worker| (worker.moved_on + LONG_CALL).max(soon)).min();
         let look = earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit());
-        earlier(look, self.start_again)
+        let crowded = self.crowded.map(|since| since + CROWDED);
+        earlier(earlier(look, self.start_again), earlier(crowded, self.next_idle()))
     }
 
     /// When to look at the limits next.

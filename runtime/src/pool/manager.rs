@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::error::PoolError;
+use super::ledger::earlier;
 use crate::launch::panic;
 use crate::sys::runtime;
 
@@ -66,7 +67,7 @@ pub(super) fn manage(engine: &Arc<Engine>) {
             let until = state.next_look();
             engine.listen(&mut state, until);
         } else {
-            let until = state.start_again;
+            let until = earlier(state.start_again, state.next_idle());
             engine.sleep(&mut state, until, true);
         }
     }

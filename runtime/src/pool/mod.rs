@@ -73,14 +73,18 @@ pub use stats::{Stats, WorkerStats};
 pub use task::Task;
 pub use worker::{Initialize, with_state};
 
-use engine::Engine;
+use engine::{Engine, Settings};
 use job::{Job, Mailbox, Packing, Payload};
+use ledger::Range;
 use stream::Stream;
 use worker::{Initializer, Runner};
 
 use crate::launch::StartMethod;
 use crate::process::{Function, cpu_count, target};
 use crate::sys::{image, poller};
+
+/// After how long without a task a worker ends that need not stay.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// A pool of worker processes. See [the module](self).
 ///
@@ -122,6 +126,10 @@ pub struct Builder {
     chunk_size: Option<u64>,
     initializer: Option<Result<(u64, Arc<Payload>), PoolError>>,
     exit: Option<Result<u64, PoolError>>,
+    least: Option<usize>,
+    idle: Option<Duration>,
+    cpus: Option<Vec<usize>>,
+    nice: Option<i32>,
 }
 
 impl Builder {
@@ -130,6 +138,47 @@ impl Builder {
     #[doc(alias = "max_workers")]
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = Some(count);
+        self
+    }
+
+    /// How many workers stay when there is nothing to do: the pool starts with these, has more while tasks wait, up to [`workers`](Self::workers), and lets
+    /// those go that have had nothing to do for the [`idle_timeout`](Self::idle_timeout). Without this their number stays.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// #[offspring::main]
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let pool = offspring::Pool::builder()
+    ///         .workers(4)
+    ///         .min_workers(1)
+    ///         .idle_timeout(Duration::from_secs(10))
+    ///         .start()?;
+    ///     assert_eq!(pool.workers(), 1);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn min_workers(mut self, count: usize) -> Self {
+        self.least = Some(count);
+        self
+    }
+
+    /// After how long without a task a worker ends that is not one of the [`min_workers`](Self::min_workers). The default is a minute.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle = Some(timeout);
+        self
+    }
+
+    /// Lets each worker run on one CPU alone, of these, by their numbers from 0: no CPU has two workers before each has one. See
+    /// [`usable_cpus`](crate::usable_cpus). On Linux.
+    pub fn pin_to_cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// Makes workers that much nicer to other processes than this one is: see `nice(2)`. On Linux. A number below 0 needs a privilege.
+    pub fn nice(mut self, more: i32) -> Self {
+        self.nice = Some(more);
         self
     }
 
@@ -240,15 +289,37 @@ impl Builder {
         if self.limit == Some(Duration::ZERO) {
             return Err(PoolError::Invalid("`task_timeout` is 0: longer than a task takes".into()));
         }
+        if self.least == Some(0) {
+            return Err(none("`min_workers` is 0"));
+        }
+        if self.least.is_some_and(|least| least > workers) {
+            return Err(PoolError::Invalid("`min_workers` is more than `workers`".into()));
+        }
+        if self.idle.is_some() && self.least.is_none() {
+            return Err(PoolError::Invalid(
+                "`idle_timeout` without `min_workers`: no worker would end".into(),
+            ));
+        }
+        if self.cpus.as_ref().is_some_and(Vec::is_empty) {
+            return Err(none("`pin_to_cpus` without a CPU"));
+        }
         let (name, method) = (self.name.unwrap_or_else(|| "Worker".into()), self.method);
         let start = move |station: worker::Station| {
             let name = format!("{name}-{}", station.number);
             let builder = target(worker::work, (station,)).name(name).daemon(true);
             Ok(method.into_iter().fold(builder, crate::Builder::start_method).start()?)
         };
-        let initializer = self.initializer.transpose()?;
-        let engine =
-            Engine::new(workers, Box::new(start), initializer, self.max_tasks, self.exit.transpose()?)?;
+        let idle = self.idle.unwrap_or(IDLE);
+        let settings = Settings {
+            workers,
+            range: self.least.map(|least| Range { least, most: workers, idle }),
+            initializer: self.initializer.transpose()?,
+            max_tasks: self.max_tasks,
+            exit: self.exit.transpose()?,
+            cpus: self.cpus.unwrap_or_default(),
+            nice: self.nice,
+        };
+        let engine = Engine::new(settings, Box::new(start))?;
         // What is made so far ends with it.
         let pool = Pool { engine, limit: self.limit, retries: self.retries, chunk_size: self.chunk_size };
         while pool.engine.start_missing(&mut pool.engine.lock())? {}
@@ -303,13 +374,14 @@ impl Pool {
         Ok(SHARED.get_or_init(|| pool))
     }
 
-    /// How many workers the pool is to have. For a moment there may be fewer, or more.
+    /// How many workers the pool is to have at present. For a moment there may be fewer, or more.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.engine.lock().target
     }
 
-    /// Changes how many workers there are: new ones are started, those that are too many end when they have done what they have.
+    /// Changes how many workers there are: new ones are started, those that are too many end when they have done what they have. From
+    /// then on their number does not follow the work.
     ///
     /// # Errors
     /// [`PoolError::Invalid`] for none at all.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::stateful::StatefulFunction;
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::Function;
-use crate::sys::{image, own, runtime};
+use crate::sys::{cpu, image, own, runtime};
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
 
@@ -39,6 +40,9 @@ pub(super) struct Station {
     pub(super) has_initializer: bool,
     /// Where the function lies, in the program's image, that is called when the worker ends in good order.
     pub(super) exit: Option<u64>,
+    /// The CPU that it is to run on, and how nice it is to be to others.
+    pub(super) cpu: Option<usize>,
+    pub(super) nice: Option<i32>,
 }
 
 impl Serialize for Desk {
@@ -143,7 +147,14 @@ where
 
 /// The worker's life. Its output says why it could not begin.
 pub(super) fn work(station: Station) -> Option<Failure> {
-    let Station { number, jobs, answers, desk, has_initializer, exit } = station;
+    let Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice } = station;
+    let refused = |what: String, error: io::Error| Some(Failure::Setup(format!("{what}: {error}")));
+    if let Some(Err(error)) = cpu.map(cpu::pin) {
+        return refused(format!("it cannot run on CPU {}", cpu.unwrap_or_default()), error);
+    }
+    if let Some(Err(error)) = nice.map(cpu::add_niceness) {
+        return refused(format!("its niceness cannot be changed by {}", nice.unwrap_or_default()), error);
+    }
     let mut buffer = Vec::new();
     STATE.set(Some(Box::new(())));
     if has_initializer {

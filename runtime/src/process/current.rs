@@ -115,3 +115,13 @@ impl fmt::Debug for Parent {
 pub fn cpu_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+/// The numbers of the processors that this thread may run on, from 0: for [`pin_to_cpus`](crate::pool::Builder::pin_to_cpus).
+///
+/// Python's `os.sched_getaffinity(0)`.
+///
+/// # Errors
+/// Where the system does not tell: everywhere but on Linux, so far.
+pub fn usable_cpus() -> std::io::Result<Vec<usize>> {
+    crate::sys::cpu::usable()
+}

@@ -28,7 +28,7 @@ pub use builder::Builder;
 pub use child::Child;
 pub use children::{ChildInfo, active_children};
 pub use class::{Process, Run, run};
-pub use current::{Current, Parent, cpu_count, current, parent};
+pub use current::{Current, Parent, cpu_count, current, parent, usable_cpus};
 pub use error::JoinError;
 pub use function::{Function, spawn, target};
 pub use future::JoinFuture;
