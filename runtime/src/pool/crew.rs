@@ -36,8 +36,11 @@ pub(super) struct Worker {
     /// Its channel took nothing more, or was held by one who is stopped: until when nothing is tried.
     pub(super) full_until: Option<Instant>,
     pub(super) tasks: u64,
-    pub(super) nanoseconds: u64,
     pub(super) started: Instant,
+    /// As `started`, by the clock that workers measure with.
+    pub(super) begun: u64,
+    /// How many tasks ended it.
+    pub(super) lost: u64,
     /// For what is sent to it.
     pub(super) buffer: Vec<u8>,
     /// When it was last given a job while it had none, or answered.
@@ -106,7 +109,7 @@ impl Worker {
         let (Some(jobs), Some(claim)) = (&self.jobs, self.claims.pop()) else { return Err((job, None)) };
         self.desk.offer(claim);
         let head = JobHead {
-            function: job.function,
+            function: job.function.offset,
             job: job.number,
             count: job.count,
             first: job.first,

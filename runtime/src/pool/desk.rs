@@ -11,6 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::measure::Gauge;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::shareable::{shared_layout, shared_words};
 use crate::sys::{Borrowed, Object, borrow, clock};
@@ -34,6 +35,7 @@ shared_layout! {
         first: AtomicU64,
         count: AtomicU64,
         length: AtomicU64,
+        gauge: Gauge,
         claims: [Claim; CLAIMS],
     }
 }
@@ -85,6 +87,11 @@ impl Desk {
 
     fn words(&self) -> &Words {
         self.mapping.at(0)
+    }
+
+    /// What the worker measures of itself.
+    pub(super) fn gauge(&self) -> &Gauge {
+        &self.words().gauge
     }
 
     fn claim(&self, claim: usize) -> &AtomicU64 {

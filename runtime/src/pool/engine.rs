@@ -31,11 +31,12 @@ use super::error::{PoolError, TaskError, TaskFailure, Who};
 use super::job::{Delivery, Job, Mailbox, Payload};
 use super::ledger::{LOST_WORKER, Phase, Range, State, earlier};
 use super::message::JobHead;
+use super::report::Insight;
 use super::worker::{Message, Station};
 use crate::channel::{Raw, Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
-use crate::sys::own;
+use crate::sys::{clock, own};
 use crate::wire::parcel::Remaining;
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
@@ -198,6 +199,7 @@ impl Engine {
             job_time: 0,
             restarts: 0,
             tasks: 0,
+            insight: Insight::new(),
         };
         Ok(Arc::new(Self {
             state: Mutex::new(state),
@@ -227,6 +229,15 @@ impl Engine {
 
     pub(super) fn lock(&self) -> Locked<'_> {
         Locked { engine: self, guard: Some(self.lock_state()) }
+    }
+
+    /// Looks at the state as it is when all is taken in that the workers have sent.
+    pub(super) fn look<R>(&self, at: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        if self.is_ours() {
+            self.advance(&mut state);
+        }
+        at(&mut state)
     }
 
     // --- Workers ---
@@ -263,6 +274,7 @@ impl Engine {
             worker.jobs = None;
             let _gone_or_going = worker.child.kill();
         }
+        state.insight.started(&worker);
         state.workers.push(worker);
         self.advance(state);
         Ok(true)
@@ -282,6 +294,7 @@ impl Engine {
     }
 
     fn start_worker(&self, number: u64, cpu: Option<usize>) -> Result<Worker, PoolError> {
+        let (started, begun) = (Instant::now(), clock::nanoseconds());
         let (to_worker, jobs) = crate::channel::channel()?;
         let desk = Desk::create()?;
         let answers = self.to_answers.clone();
@@ -312,8 +325,9 @@ impl Engine {
             verdict: None,
             full_until: None,
             tasks: 0,
-            nanoseconds: 0,
-            started: Instant::now(),
+            started,
+            begun,
+            lost: 0,
             buffer: Vec::new(),
             moved_on: Instant::now(),
         })
@@ -470,6 +484,8 @@ impl Engine {
             Err(JoinError::Ended { status, .. }) => (TaskFailure::Ended(status), false),
             Err(error) => (TaskFailure::Pool(error.to_string()), false),
         };
+        let status = worker.child.exit_status();
+        state.insight.died(&worker, status);
         let left = worker.desk.left();
         let had_nothing = worker.assigned.is_empty();
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
@@ -478,6 +494,7 @@ impl Engine {
                 let next = assigned.job.first + assigned.answered;
                 if left.first == next && left.count <= assigned.count - assigned.answered {
                     let bytes = Raw::Copied(&left.bytes);
+                    worker.tasks += left.count;
                     state.answer(&worker.who, &mut assigned, left.count, None, bytes, Remaining::default());
                 }
             }
@@ -488,7 +505,8 @@ impl Engine {
                 let verdict = worker
                     .verdict
                     .take_if(|verdict| (verdict.job, verdict.call) == (assigned.job.number, call));
-                state.call_is_lost(&worker, &assigned.job, call, &cause, verdict);
+                let failed = state.call_is_lost(&worker, &assigned.job, call, &cause, verdict);
+                worker.lost += u64::from(failed);
                 is_next = false;
             }
             // Perhaps it cannot be taken by any worker: it is not tried for ever.
@@ -502,6 +520,7 @@ impl Engine {
             state.put_back(&assigned);
         }
         state.tasks += worker.tasks;
+        state.insight.keep(&worker, status);
         let is_unexpected = worker.jobs.is_some() && worker.verdict.is_none();
         if state.is_over() {
             return;

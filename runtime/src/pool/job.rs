@@ -123,11 +123,22 @@ impl Payload {
     }
 }
 
+/// What is called.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Callee {
+    /// Where it lies in the program's image.
+    pub(super) offset: u64,
+    /// The name of its type.
+    pub(super) name: &'static str,
+    /// Whether its calls are told apart by an index.
+    pub(super) has_index: bool,
+}
+
 /// Calls that go to one worker.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) number: u64,
-    pub(super) function: u64,
+    pub(super) function: Callee,
     pub(super) payload: Arc<Payload>,
     /// Which calls of the payload.
     pub(super) first: u64,

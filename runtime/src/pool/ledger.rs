@@ -10,7 +10,9 @@ use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
 use super::error::{TaskError, TaskFailure, Who};
 use super::job::{Answers, Callback, Delivery, Job, ToTell};
 use super::message::{AnswerHead, HEAD, Kind};
+use super::report::{Insight, Report};
 use super::stats::{Stats, WorkerStats};
+use super::timeline::Timeline;
 use crate::channel::Raw;
 use crate::wire::parcel::{Beside, Remaining};
 
@@ -73,6 +75,7 @@ pub(super) struct State {
     pub(super) job_time: u64,
     pub(super) restarts: u64,
     pub(super) tasks: u64,
+    pub(super) insight: Insight,
 }
 
 /// A number of workers that follows the work that there is.
@@ -222,12 +225,12 @@ impl State {
                 let mut time = None;
                 if head.kind == Kind::Done {
                     worker.claims.push(assigned.claim);
-                    worker.nanoseconds += head.time;
                     let calls = (head.first + head.count).saturating_sub(assigned.job.first);
-                    if let Some(each) = head.time.checked_div(calls) {
+                    self.insight.done(worker, &assigned.job, calls, &head.measured);
+                    if let Some(each) = head.measured.time.checked_div(calls) {
                         learn(&mut self.call_time, each);
-                        learn(&mut self.job_time, head.time);
-                        time = Some((head.time, calls));
+                        learn(&mut self.job_time, head.measured.time);
+                        time = Some((head.measured.time, calls));
                     }
                 }
                 if expected && head.count > 0 {
@@ -291,7 +294,7 @@ impl State {
         }
     }
 
-    /// A worker ended in the middle of a call.
+    /// A worker ended in the middle of a call. Whether that has failed.
     pub(super) fn call_is_lost(
         &mut self,
         worker: &Worker,
@@ -299,20 +302,25 @@ impl State {
         call: u64,
         cause: &TaskFailure,
         verdict: Option<Verdict>,
-    ) {
+    ) -> bool {
         let mut one = job.clone();
         (one.first, one.count) = (call, 1);
         let who = Some(&worker.who);
         match (verdict, &worker.verdict) {
             (Some(verdict), _) => self.fail(&one, 0, &verdict.failure, who),
             // It was killed for another call, which was over by then: this one has done nothing.
-            (None, Some(_)) => self.requeue(one),
+            (None, Some(_)) => {
+                self.requeue(one);
+                return false;
+            }
             (None, None) if one.retries > 0 && !one.is_pinned => {
                 one.retries -= 1;
                 self.requeue(one);
+                return false;
             }
             (None, None) => self.fail(&one, 0, cause, who),
         }
+        true
     }
 
     /// Puts back what a worker that has ended had not begun.
@@ -522,18 +530,27 @@ impl State {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let workers = self.workers.iter().map(|worker| WorkerStats {
-            name: worker.who.name.to_string(),
-            pid: worker.who.pid,
-            tasks: worker.tasks,
-            busy: Duration::from_nanos(worker.nanoseconds),
-            alive: worker.started.elapsed(),
-        });
+        let workers = self.workers.iter().map(WorkerStats::of).collect::<Vec<_>>();
         Stats {
-            workers: workers.collect(),
+            failed: self.insight.failed() + workers.iter().map(|worker| worker.failed).sum::<u64>(),
+            workers,
             tasks: self.tasks + self.workers.iter().map(|worker| worker.tasks).sum::<u64>(),
-            queued: self.queue.iter().map(|job| job.count).sum(),
+            queued: self.queued(),
             restarts: self.restarts,
         }
+    }
+
+    /// How many tasks wait for a worker.
+    fn queued(&self) -> u64 {
+        self.queue.iter().chain(self.pinned.iter().map(|(_, job)| job)).map(|job| job.count).sum()
+    }
+
+    pub(super) fn report(&self) -> Report {
+        self.insight.report(&self.workers, self.queued(), self.restarts)
+    }
+
+    pub(super) fn timeline(&mut self) -> Option<Timeline> {
+        let Self { insight, workers, .. } = self;
+        Some(insight.recorder.as_mut()?.timeline(workers))
     }
 }

@@ -3,10 +3,11 @@
 //! A call is the length of its arguments and the arguments, an answer the length of its outcome and the outcome, so that one that
 //! cannot be decoded does not take the next ones along.
 
+use super::measure::{Longest, Measured};
 use crate::wire::parcel::Parcel;
 
 /// The length of a head, in bytes.
-pub(super) const HEAD: usize = 48;
+pub(super) const HEAD: usize = 64;
 /// The length of a length.
 pub(super) const LENGTH: usize = 4;
 
@@ -48,8 +49,8 @@ pub(super) struct AnswerHead {
     /// The number of the first call that is answered, and how many are.
     pub(super) first: u64,
     pub(super) count: u64,
-    /// How many nanoseconds the job has taken, when it is done.
-    pub(super) time: u64,
+    /// What was measured, when the job is done.
+    pub(super) measured: Measured,
 }
 
 fn write(words: [u64; HEAD / 8], bytes: &mut [u8]) {
@@ -69,32 +70,43 @@ fn read(bytes: &[u8]) -> Option<[u64; HEAD / 8]> {
 
 impl JobHead {
     pub(super) fn write(&self, bytes: &mut [u8]) {
-        write([self.function, self.job, self.count, self.first, self.claim, self.limited.into()], bytes);
+        write(
+            [self.function, self.job, self.count, self.first, self.claim, self.limited.into(), 0, 0],
+            bytes,
+        );
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [function, job, count, first, claim, limited] = read(bytes)?;
+        let [function, job, count, first, claim, limited, _, _] = read(bytes)?;
         Some(Self { function, job, count, first, claim, limited: limited != 0 })
     }
 }
 
 impl AnswerHead {
     pub(super) fn write(&self, bytes: &mut [u8]) {
-        write([self.kind as u64, self.worker, self.job, self.first, self.count, self.time], bytes);
+        let Measured { begun, time, failed, longest } = self.measured;
+        // Calls that are that many have not that many others behind them.
+        let place =
+            longest.call.min(u64::from(u32::MAX)) << 32 | failed.min(0xFF_FFFF) << 8 | longest.among & 0xFF;
+        let kind = self.worker << 8 | self.kind as u64;
+        write([kind, self.job, self.first, self.count, begun, time, longest.nanoseconds, place], bytes);
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [kind, worker, job, first, count, time] = read(bytes)?;
+        let [kind, job, first, count, begun, time, nanoseconds, place] = read(bytes)?;
+        let worker = kind >> 8;
         let kind = [Kind::Ready, Kind::Answers, Kind::Done, Kind::Exit]
             .into_iter()
-            .find(|known| *known as u64 == kind)?;
-        Some(Self { kind, worker, job, first, count, time })
+            .find(|known| *known as u64 == kind & 0xFF)?;
+        let longest = Longest { nanoseconds, call: place >> 32, among: place & 0xFF };
+        let measured = Measured { begun, time, failed: place >> 8 & 0xFF_FFFF, longest };
+        Some(Self { kind, worker, job, first, count, measured })
     }
 
     /// A message that is nothing but a head.
     pub(super) fn alone(kind: Kind, worker: u64) -> Parcel {
         let mut bytes = vec![0; HEAD];
-        Self { kind, worker, job: 0, first: 0, count: 0, time: 0 }.write(&mut bytes);
+        Self { kind, worker, job: 0, first: 0, count: 0, measured: Measured::default() }.write(&mut bytes);
         bytes.into()
     }
 }
@@ -138,7 +150,9 @@ mod tests {
         let job = JobHead { function: 1, job: 2, count: 3, first: 4, claim: 5, limited: true };
         job.write(&mut bytes);
         assert_eq!(JobHead::read(&bytes), Some(job));
-        let answer = AnswerHead { kind: Kind::Done, worker: 1, job: 2, first: 3, count: 4, time: 5 };
+        let longest = Longest { nanoseconds: 8, call: 9, among: 10 };
+        let measured = Measured { begun: 5, time: 6, failed: 7, longest };
+        let answer = AnswerHead { kind: Kind::Done, worker: 1, job: 2, first: 3, count: 4, measured };
         answer.write(&mut bytes);
         assert_eq!(AnswerHead::read(&bytes), Some(answer));
         assert_eq!(AnswerHead::read(&bytes[..HEAD - 1]), None);

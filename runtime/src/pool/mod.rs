@@ -51,11 +51,14 @@ mod error;
 mod job;
 mod ledger;
 mod manager;
+mod measure;
 mod message;
+mod report;
 mod stateful;
 mod stats;
 mod stream;
 mod task;
+mod timeline;
 mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -68,14 +71,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::{PoolError, TaskError, TaskFailure};
+pub use report::{Report, SlowTask, Totals};
 pub use stateful::{Stateful, StatefulFunction, stateful};
 pub use stats::{Stats, WorkerStats};
 pub use task::Task;
+pub use timeline::{Outcome, Span, Timeline, WorkerLife};
 pub use worker::{Initialize, with_state};
 
 use engine::{Engine, Settings};
-use job::{Job, Mailbox, Packing, Payload};
-use ledger::Range;
+use job::{Callee, Job, Mailbox, Packing, Payload};
+use ledger::{Range, State};
 use stream::Stream;
 use worker::{Initializer, Runner};
 
@@ -130,6 +135,7 @@ pub struct Builder {
     idle: Option<Duration>,
     cpus: Option<Vec<usize>>,
     nice: Option<i32>,
+    timeline: bool,
 }
 
 impl Builder {
@@ -270,6 +276,12 @@ impl Builder {
         self
     }
 
+    /// Records who does what when, for [`Pool::timeline`]: about 50 bytes for a job, which is many quick tasks or one that takes long.
+    pub fn timeline(mut self, record: bool) -> Self {
+        self.timeline = record;
+        self
+    }
+
     /// Starts the workers.
     ///
     /// # Errors
@@ -320,6 +332,9 @@ impl Builder {
             nice: self.nice,
         };
         let engine = Engine::new(settings, Box::new(start))?;
+        if self.timeline {
+            engine.lock().insight.record();
+        }
         // What is made so far ends with it.
         let pool = Pool { engine, limit: self.limit, retries: self.retries, chunk_size: self.chunk_size };
         while pool.engine.start_missing(&mut pool.engine.lock())? {}
@@ -396,10 +411,36 @@ impl Pool {
     /// What the pool has done, and who its workers are.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.engine.lock().stats()
+        let mut stats = self.engine.look(|state| state.stats());
+        // Without the lock: the system takes its time.
+        stats.workers.iter_mut().for_each(WorkerStats::weigh);
+        stats
     }
 
-    fn job(&self, function: u64, payload: Arc<Payload>, index: u64, mailbox: Arc<Mailbox>) -> Job {
+    /// What the pool has done since it was started, by all its workers, those included that have ended, and which inputs took longest. Print
+    /// it: it is a table. It costs nothing until it is asked for.
+    ///
+    /// ```
+    /// # #[offspring::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = offspring::Pool::new(2)?;
+    /// pool.try_map(|n: u64| n * n, 0..1000)?;
+    /// println!("{}", pool.report());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.engine.look(|state| state.report()).weighed()
+    }
+
+    /// Who did what when since the pool was started, if that [is recorded](Builder::timeline).
+    #[must_use]
+    pub fn timeline(&self) -> Option<Timeline> {
+        self.engine.look(State::timeline)
+    }
+
+    fn job(&self, function: Callee, payload: Arc<Payload>, index: u64, mailbox: Arc<Mailbox>) -> Job {
         let count = payload.count();
         let (limit, retries) = (self.limit, self.retries);
         Job {
@@ -558,7 +599,8 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         I: Iterator<Item = A>,
     {
-        Stream::new(self, runner::<F, A>(), inputs)
+        let function = runner::<F, A>().map(|callee| Callee { has_index: true, ..callee });
+        Stream::new(self, function, inputs)
     }
 
     /// Takes no more tasks. Those that there are will be done, and then the workers end.
@@ -604,7 +646,7 @@ impl Pool {
 }
 
 /// A single call: where its function lies, and its arguments.
-fn call<F, A>(arguments: &A) -> Result<(u64, Arc<Payload>), PoolError>
+fn call<F, A>(arguments: &A) -> Result<(Callee, Arc<Payload>), PoolError>
 where
     F: Function<A>,
     A: Serialize + DeserializeOwned,
@@ -615,12 +657,13 @@ where
     Ok((function, packing.finish()))
 }
 
-fn runner<F, A>() -> Option<u64>
+fn runner<F, A>() -> Option<Callee>
 where
     F: Function<A>,
     A: DeserializeOwned,
 {
-    image::offset_of(worker::runner::<F, A> as Runner)
+    let offset = image::offset_of(worker::runner::<F, A> as Runner)?;
+    Some(Callee { offset, name: std::any::type_name::<F>(), has_index: false })
 }
 
 impl Drop for Pool {

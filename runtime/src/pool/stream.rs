@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::Pool;
 use super::error::{TaskError, TaskFailure};
-use super::job::{Delivery, Mailbox, Packing, Payload};
+use super::job::{Callee, Delivery, Mailbox, Packing, Payload};
 use super::task::open;
 use crate::wire::codec::CodecError;
 
@@ -31,7 +31,7 @@ const JOBS: u64 = 4;
 /// Results as they come, with the index of their input. What is dropped before its end takes back what was not begun.
 pub(super) struct Stream<'a, I, A, R> {
     pool: &'a Pool,
-    function: Option<u64>,
+    function: Option<Callee>,
     inputs: Fuse<I>,
     mailbox: Arc<Mailbox>,
     /// How many calls a job has: fixed by the user, or as learnt.
@@ -55,7 +55,7 @@ where
     A: Serialize,
     R: DeserializeOwned,
 {
-    pub(super) fn new(pool: &'a Pool, function: Option<u64>, inputs: I) -> Self {
+    pub(super) fn new(pool: &'a Pool, function: Option<Callee>, inputs: I) -> Self {
         Self {
             pool,
             function,

@@ -4,12 +4,12 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::desk::{Desk, OUTBOX};
+use super::measure::{Measured, Meter};
 use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, next_part};
 use super::stateful::StatefulFunction;
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
@@ -19,11 +19,8 @@ use crate::sys::{cpu, image, own, runtime};
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
 
-/// For how long answers may gather.
-const GATHER: Duration = Duration::from_micros(50);
-/// Of calls that take less than this, no clock is read after each, but only after some.
-const QUICK: Duration = Duration::from_micros(2);
-const UNLOOKED: u64 = 16;
+/// For how many nanoseconds answers may gather.
+const GATHER: u64 = 50_000;
 
 /// Marks the channels of a pool, whose messages are written and read as they are.
 #[derive(Debug)]
@@ -168,12 +165,13 @@ pub(super) fn work(station: Station) -> Option<Failure> {
         }
     }
     let worker = Worker { number, answers, desk };
+    let mut meter = Meter::start(worker.desk.gauge());
     if worker.send(&AnswerHead::alone(Kind::Ready, number)).is_err() {
         return None; // the pool is gone
     }
     loop {
         match take(&jobs, &mut buffer) {
-            Ok((bytes, remaining)) => worker.run(bytes.as_deref().unwrap_or(&buffer), remaining),
+            Ok((bytes, remaining)) => worker.run(bytes.as_deref().unwrap_or(&buffer), remaining, &mut meter),
             Err(RecvError::Disconnected) => break, // the pool wants no more, or is gone
             Err(error) => panic!("the worker cannot take its jobs: {error}"),
         }
@@ -254,22 +252,19 @@ impl Worker {
         let _the_pool_is_gone = self.send(&answer);
     }
 
-    fn run(&self, bytes: &[u8], remaining: Remaining) {
+    fn run(&self, bytes: &[u8], remaining: Remaining, meter: &mut Meter) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
         let me = own::pid();
-        let begun = Instant::now();
+        meter.begin_job(self.desk.gauge());
         let mut batch = Batch {
             worker: self,
             head,
             calls: &bytes[HEAD..],
             remaining,
             answers: vec![0; HEAD].into(),
-            begun,
-            gathering: begun,
-            looked: begun,
-            looked_at: 0,
-            look_at: 1,
+            gathering: meter.now(),
+            meter,
             sent: 0,
             answered: 0,
         };
@@ -298,6 +293,7 @@ where
         let done = caught(|| {
             let arguments: A = parcel::unpack_part(arguments, &mut batch.remaining)
                 .map_err(|error| Failure::Argument(error.to_string()))?;
+            batch.meter.decoded();
             let output = runtime::conjure::<F>().call(arguments);
             write(&output, &mut batch.answers)
             // Here the output is dropped, whose destructor may panic as well.
@@ -334,13 +330,9 @@ pub(super) struct Batch<'a> {
     remaining: Remaining,
     /// The answers that gather.
     answers: Parcel,
-    begun: Instant,
     /// Since when they gather.
-    gathering: Instant,
-    /// When the clock was last looked at, after how many calls, and after how many it is looked at again.
-    looked: Instant,
-    looked_at: u64,
-    look_at: u64,
+    gathering: u64,
+    meter: &'a mut Meter,
     /// How many answers have been sent, and how many there are.
     sent: u64,
     answered: u64,
@@ -354,15 +346,19 @@ impl<'a> Batch<'a> {
             self.head.count,
             self.head.limited,
         )?;
-        Some(next_part(&mut self.calls).expect("the pool sends whole jobs"))
+        let arguments = next_part(&mut self.calls).expect("the pool sends whole jobs");
+        self.meter.begin_call(arguments.len());
+        Some(arguments)
     }
 
     /// The call that was begun is over: its answer begins here, unless it has failed.
     fn answered(&mut self, at: usize, done: Result<(), Failure>) {
+        let failed = done.is_err();
         if let Err(failure) = done {
             write_failure(failure, at, &mut self.answers);
         }
         self.answered += 1;
+        self.meter.end_call(self.head.count, failed);
         self.gather(at);
     }
 
@@ -377,21 +373,9 @@ impl<'a> Batch<'a> {
         let first = self.head.first + self.sent;
         let count = self.answered - self.sent;
         self.worker.desk.gather(at - HEAD, &self.answers.bytes[at..], self.head.job, first, count);
-        if self.answered >= self.look_at {
-            self.look();
-        }
-    }
-
-    /// Looks at the clock: sends what has gathered for long, and learns when to look next.
-    fn look(&mut self) {
-        let now = Instant::now();
-        let are_quick =
-            now - self.looked < QUICK * u32::try_from(self.answered - self.looked_at).unwrap_or(1);
-        (self.looked, self.looked_at) = (now, self.answered);
-        self.look_at = self.answered + if are_quick { UNLOOKED } else { 1 };
-        if now - self.gathering > GATHER {
+        if self.meter.has_looked() && self.meter.now() - self.gathering > GATHER {
             self.send(false);
-            self.gathering = now;
+            self.gathering = self.meter.now();
         }
     }
 
@@ -410,10 +394,15 @@ impl<'a> Batch<'a> {
             job: self.head.job,
             first: self.head.first + self.sent,
             count,
-            time: if done { u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX) } else { 0 },
+            measured: if done { self.meter.end_job(self.worker.desk.gauge()) } else { Measured::default() },
         };
         head.write(&mut self.answers.bytes[..HEAD]);
-        match self.worker.send(&self.answers) {
+        let sent = if done {
+            self.worker.send(&self.answers)
+        } else {
+            self.meter.beside(|| self.worker.send(&self.answers))
+        };
+        match sent {
             Ok(()) => {}
             Err(SendFailure::Disconnected | SendFailure::Closed) => runtime::exit_now(0), // the pool is gone
             Err(error) => panic!("the worker cannot hand over its answers: {error}"),

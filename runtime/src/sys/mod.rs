@@ -9,7 +9,7 @@
 //! | [`Object`] | an owned kernel object that can travel: a descriptor, a handle |
 //! | [`channel`] | a pair of ends that carry whole messages with objects attached |
 //! | [`memory`] | memory that processes share |
-//! | [`clock`] | the time, read often and not exact |
+//! | [`clock`] | the time: read often and not exact, or exact and the same in all processes |
 //! | [`cpu`] | where a thread runs |
 //! | [`seal`] | what can no longer be done to it |
 //! | [`available`] | how much there is |
@@ -30,6 +30,7 @@
 //! | [`ambient`] | what a process inherits besides its arguments: limits, masks, directory, stdio |
 //! | [`lifeline`] | a process dies when its parent does |
 //! | [`poller`] | waits for many things at once |
+//! | [`usage`] | how much a process uses |
 //! | [`tree`] | who descends from a process |
 //! | [`image`] | the build id of this program and offsets of its functions |
 //! | [`stack`] | how deep calls may go |
@@ -81,7 +82,7 @@ pub use attachable::Attachable;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, cpu, exec, fork,
     futex, image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal,
-    tree, zygote,
+    tree, usage, zygote,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -11,4 +11,5 @@ pub(crate) mod poller;
 pub(crate) mod rendezvous;
 pub(crate) mod robust;
 pub(crate) mod seal;
+pub(crate) mod usage;
 pub(crate) mod zygote;

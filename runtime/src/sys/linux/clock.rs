@@ -1,4 +1,6 @@
-//! A clock that is read often and need not be exact.
+//! The time: a clock that is read often and need not be exact, and one that is.
+
+pub(crate) use crate::sys::unix::clock::nanoseconds;
 
 /// Milliseconds of the coarse monotonic clock, which moves every few of them (`clock_gettime(2)`).
 pub(crate) fn coarse() -> u64 {

@@ -20,6 +20,7 @@ pub(crate) mod procfs;
 pub(crate) mod rendezvous;
 pub(crate) mod seal;
 pub(crate) mod tree;
+pub(crate) mod usage;
 pub(crate) mod zygote;
 
 pub(crate) use super::unix::{own, robust};

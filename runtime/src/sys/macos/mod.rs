@@ -3,6 +3,7 @@
 pub(crate) mod ambient;
 pub(crate) mod available;
 pub(crate) mod blob;
+pub(crate) mod clock;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
@@ -11,8 +12,9 @@ pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, zygote};
-pub(crate) use super::ticks as clock;
+pub(crate) use super::absent::{
+    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, usage, zygote,
+};
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::{own, runtime};
 

@@ -1,6 +1,7 @@
 //! What every Unix shares.
 
 pub(crate) mod ambient;
+pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems lack `MSG_CMSG_CLOEXEC`

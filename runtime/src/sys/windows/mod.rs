@@ -3,6 +3,7 @@
 pub(crate) mod ambient;
 pub(crate) mod available;
 pub(crate) mod blob;
+pub(crate) mod clock;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
@@ -13,8 +14,9 @@ pub(crate) mod process;
 pub(crate) mod runtime;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, zygote};
-pub(crate) use super::ticks as clock;
+pub(crate) use super::absent::{
+    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, usage, zygote,
+};
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::windows::io::OwnedHandle;
