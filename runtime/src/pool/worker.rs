@@ -14,7 +14,7 @@ use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, 
 use super::stateful::StatefulFunction;
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
-use crate::process::Function;
+use crate::process::{Function, exit as process_exit};
 use crate::sys::{cpu, image, own, runtime};
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
@@ -152,6 +152,7 @@ pub(super) fn work(station: Station) -> Option<Failure> {
     if let Some(Err(error)) = nice.map(cpu::add_niceness) {
         return refused(format!("its niceness cannot be changed by {}", nice.unwrap_or_default()), error);
     }
+    process_exit::prepare_copies(); // which calls may make, and let return
     let mut buffer = Vec::new();
     STATE.set(Some(Box::new(())));
     if has_initializer {
@@ -255,7 +256,6 @@ impl Worker {
     fn run(&self, bytes: &[u8], remaining: Remaining, meter: &mut Meter) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
-        let me = own::pid();
         meter.begin_job(self.desk.gauge());
         let mut batch = Batch {
             worker: self,
@@ -263,16 +263,13 @@ impl Worker {
             calls: &bytes[HEAD..],
             remaining,
             answers: vec![0; HEAD].into(),
+            me: own::pid(),
             gathering: meter.now(),
             meter,
             sent: 0,
             answered: 0,
         };
         run(&mut batch);
-        if own::pid() != me {
-            // A copy that a call made by a fork of its own, and let return: the pool knows nothing of it.
-            runtime::exit_now(0);
-        }
         batch.send(true);
         if head.limited {
             self.desk.rest();
@@ -330,6 +327,8 @@ pub(super) struct Batch<'a> {
     remaining: Remaining,
     /// The answers that gather.
     answers: Parcel,
+    /// The worker's process.
+    me: u32,
     /// Since when they gather.
     gathering: u64,
     meter: &'a mut Meter,
@@ -356,6 +355,11 @@ impl<'a> Batch<'a> {
         let failed = done.is_err();
         if let Err(failure) = done {
             write_failure(failure, at, &mut self.answers);
+        }
+        if own::pid() != self.me {
+            // A copy that the call made by a fork of its own, and let return: the pool knows nothing of it, and it has to leave the desk
+            // alone.
+            runtime::exit_now(0);
         }
         self.answered += 1;
         self.meter.end_call(self.head.count, failed);
