@@ -59,7 +59,7 @@ impl Facts {
             format!("transparent huge pages: {}", self.transparent_huge_pages),
             format!("{}; the program that is executed again has {}", self.rustc, self.program),
             format!(
-                "{}; procspawn 1.0.2, ipc-channel 0.23.1, iceoryx2 0.10.0, crossbeam-channel 0.5.17",
+                "{}; procspawn 1.0.2, ipc-channel 0.23.1, iceoryx2 0.10.0, crossbeam-channel 0.5.17, rayon 1.12.0",
                 self.python
             ),
         ]

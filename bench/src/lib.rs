@@ -1,8 +1,8 @@
 //! Side-by-side benchmarks of `offspring` and its peers. See `README.md`.
 //!
-//! Each of the two programs is the conductor, which is what a user calls, and everybody it needs: drivers, and the
-//! children that drivers start by executing the program again. They are two, as the size of a program is part of what
-//! starting it costs: the peers of `channels` stay out of the one that `start` measures.
+//! Each of the programs is the conductor, which is what a user calls, and everybody it needs: drivers, and the
+//! children that drivers start by executing the program again. They are several, as the size of a program is part of what
+//! starting it costs: the peers of `channels` stay out of those that `start` and `pool` measure.
 
 mod channels;
 mod cpu;
@@ -14,6 +14,8 @@ mod link;
 mod locks;
 mod memory;
 mod options;
+mod placement;
+mod pool;
 mod procfs;
 mod start;
 mod suite;
@@ -21,6 +23,7 @@ mod summary;
 mod tables;
 mod targets;
 mod units;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -63,6 +66,18 @@ pub fn measure_talk() -> ExitCode {
                 Options::parse(options).and_then(|options| channels::main(&options))
             }
             ["locks", ref options @ ..] => Options::parse(options).and_then(|options| locks::main(&options)),
+            _ => return None,
+        })
+    })
+}
+
+/// The program for `pool`.
+#[must_use]
+pub fn measure_work() -> ExitCode {
+    run("pool", |arguments| {
+        Some(match *arguments {
+            ["driver", "pool", contestant, placement] => pool::driver::main(contestant, placement),
+            ["pool", ref options @ ..] => Options::parse(options).and_then(|options| pool::main(&options)),
             _ => return None,
         })
     })

@@ -21,6 +21,13 @@ pub(crate) fn threads(pid: u32) -> Result<u64> {
     field(&fs::read_to_string(format!("/proc/{pid}/status"))?, "Threads:").context("no Threads")
 }
 
+/// The ids of a process's threads.
+pub(crate) fn thread_ids(pid: u32) -> Result<Vec<i32>> {
+    let names = fs::read_dir(format!("/proc/{pid}/task"))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.map(|name| Ok(name.parse()?)).collect()
+}
+
 /// The number in the line of `text` that begins with `name`.
 pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -46,6 +53,11 @@ pub(crate) fn stat(pid: u32) -> Result<Stat> {
     let fields: Vec<u64> = rest.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
     let at = |number: usize| fields.get(number - 3).copied().context("stat is too short");
     Ok(Stat { pid, parent: u32::try_from(at(4)?)?, ticks: at(14)? + at(15)?, born: at(22)? })
+}
+
+/// A process and its children.
+pub(crate) fn family(parent: u32) -> Result<Vec<u32>> {
+    Ok([parent].into_iter().chain(children(parent)?.iter().map(|child| child.pid)).collect())
 }
 
 /// The children of a process, the eldest first.

@@ -1,9 +1,14 @@
-//! Who takes part, with which sizes, and where.
+//! Who takes part, and with which sizes.
 
-use serde::Serialize;
+use crate::placement::Placement;
 
 /// The sizes of messages, in bytes.
 pub(crate) const SIZES: [usize; 5] = [8, 1 << 10, 64 << 10, 1 << 20, 64 << 20];
+
+/// What is measured in a placement.
+pub(crate) fn sizes(placement: Placement) -> &'static [usize] {
+    if placement == Placement::Apart { &[8, 1 << 20] } else { &SIZES }
+}
 
 /// From this size on, buffers for messages are few.
 pub(crate) const HUGE: usize = 16 << 20;
@@ -63,53 +68,6 @@ pub(crate) enum Offspring {
     Channel,
     /// The two ends of `pipe`.
     Pipe,
-}
-
-/// Where the two processes may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Placement {
-    /// Wherever the kernel puts them: it likes to put those that wake each other on one CPU, but not always.
-    Free,
-    /// Each on a CPU of its own.
-    Apart,
-    /// Both on one CPU.
-    Pinned,
-}
-
-impl Placement {
-    pub(crate) const ALL: [Self; 3] = [Self::Free, Self::Apart, Self::Pinned];
-
-    /// Those in which everything is measured.
-    pub(crate) const MAIN: [Self; 2] = [Self::Free, Self::Pinned];
-
-    /// The placement of this id.
-    pub(crate) fn find(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|placement| placement.id() == id)
-    }
-
-    /// What is measured in it.
-    pub(crate) fn sizes(self) -> &'static [usize] {
-        if self == Self::Apart { &[8, 1 << 20] } else { &SIZES }
-    }
-
-    /// What it is called on command lines.
-    pub(crate) fn id(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Apart => "apart",
-            Self::Pinned => "pinned",
-        }
-    }
-
-    /// What it is called in headings.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Free => "placed freely",
-            Self::Apart => "on two CPUs",
-            Self::Pinned => "on one CPU",
-        }
-    }
 }
 
 /// All contestants, in the order in which they take turns.

@@ -1,8 +1,9 @@
 //! The figure: round trips in both placements, and what lies between two messages in one direction.
 
-use super::contestant::{ALL, Contestant, Kind, Placement};
+use super::contestant::{ALL, Contestant, Kind};
 use super::results::Results;
 use crate::figure::{Bar, Figure, Panel, Tone};
+use crate::placement::Placement;
 use crate::units::duration;
 
 /// Draws the results.

@@ -1,8 +1,9 @@
 //! The tables.
 
-use super::contestant::{ALL, Contestant, Placement, SIZES};
+use super::contestant::{ALL, Contestant, SIZES};
 use super::results::Results;
 use super::targets::{best_ring, gib_per_second, targets, told_idle};
+use crate::placement::Placement;
 use crate::tables::{self, list, ratio, section};
 use crate::targets;
 use crate::units::number;

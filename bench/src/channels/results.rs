@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::contestant::{Contestant, Placement};
+use super::contestant::Contestant;
 use crate::facts::Facts;
+use crate::placement::Placement;
 use crate::summary::{Rate, Summary, median, median_each};
 
 /// Everything that came out.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::contestant::{ALL, Contestant, HUGE, Kind, Placement, SIZES};
+use super::contestant::{ALL, Contestant, HUGE, Kind, SIZES, sizes};
 use super::protocol::{Answer, Batch, Request};
 use super::results::{Cell, Crowd, Idle, Results};
 use crate::cpu;
@@ -13,6 +13,7 @@ use crate::facts::Facts;
 use crate::failures::{Failures, note};
 use crate::link::Link;
 use crate::options::Options;
+use crate::placement::Placement;
 use crate::summary::Summary;
 
 /// How much is measured.
@@ -59,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
         }
         note(&format!("opening the drivers, {}", placement.label()));
         stage.open(options, placement)?;
-        for &size in placement.sizes() {
+        for &size in sizes(placement) {
             note(&format!("messages of {size} bytes"));
             cells.extend(stage.messages(&plan, placement, size));
         }

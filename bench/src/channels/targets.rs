@@ -1,7 +1,7 @@
 //! What the channels are to reach.
 
-use super::contestant::Placement::{self, Apart, Free, Pinned};
 use super::results::Results;
+use crate::placement::Placement::{self, Apart, Free, Pinned};
 use crate::targets::Limit::{AtLeast, AtMost};
 use crate::targets::{Target, both, quotient};
 use crate::units::{duration, number};

@@ -2,14 +2,14 @@
 
 mod crossbeam;
 mod crowd;
-mod end;
+pub(crate) mod end;
 mod iceoryx;
 mod ipc_channel;
 mod lane;
 mod memcpy;
 mod offspring_channel;
 mod offspring_pipe;
-mod ring;
+pub(crate) mod ring;
 mod slots;
 mod socket;
 
@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::contestant::{Contestant, Kind, Offspring, Placement};
+use super::contestant::{Contestant, Kind, Offspring};
 use super::protocol::{Answer, Batch, Request};
+use crate::placement::Placement;
 use crate::summary::Rate;
 use crate::{cpu, link};
 use end::{ACKNOWLEDGE, ECHO, End, Peer, SHORT, STOP, SWALLOW};

@@ -1,0 +1,7 @@
+//! The program for the benchmark `pool`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    offspring_bench::measure_work()
+}
