@@ -911,15 +911,13 @@ fn a_pool_grows_with_its_work_and_shrinks_without_it() {
     let idle = Duration::from_millis(20);
     let pool = Pool::builder().workers(3).min_workers(1).idle_timeout(idle).start().unwrap();
     assert_eq!(pool.stats().workers.len(), 1);
-    let gate = Event::new().unwrap();
-    let wait = |gate: Event| {
-        gate.wait().unwrap();
+    // Each of them waits for the others, so that there has to be a worker for each.
+    let all = offspring::sync::Barrier::new(3).unwrap();
+    let meet = |all: offspring::sync::Barrier| {
+        all.wait().unwrap();
         std::process::id()
     };
-    let tasks = pool.submit_batch(wait, vec![(gate.clone(),); 3]).unwrap();
-    // Nobody waits for a result: the pool's own thread sees to it.
-    until("there is a worker for each task", || pool.stats().workers.len() == 3);
-    gate.set().unwrap();
+    let tasks = pool.submit_batch(meet, vec![(all,); 3]).unwrap();
     let pids: std::collections::HashSet<u32> = tasks.iter().map(|task| task.get().unwrap()).collect();
     assert_eq!(pids.len(), 3);
     until("one worker is left", || pool.stats().workers.len() == 1);

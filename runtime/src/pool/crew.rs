@@ -16,6 +16,9 @@ use crate::process::Child;
 /// What takes this long is no quick call, whatever others were.
 pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
 
+/// How often a worker is looked at that is at one call.
+const MOST_LOOKS: u32 = 8;
+
 /// A worker, as the pool sees it.
 pub(super) struct Worker {
     pub(super) number: u64,
@@ -43,8 +46,9 @@ pub(super) struct Worker {
     pub(super) lost: u64,
     /// For what is sent to it.
     pub(super) buffer: Vec<u8>,
-    /// When it was last given a job while it had none, or answered.
+    /// When it was last given a job while it had none, or answered, and how often it has been looked at since.
     pub(super) moved_on: Instant,
+    pub(super) looks: u32,
 }
 
 /// A job that a worker has.
@@ -65,6 +69,12 @@ pub(super) struct Verdict {
 }
 
 impl Worker {
+    /// When to look next whether it keeps answers while it is at a long call: ever less often.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let is_at_it = !self.assigned.is_empty() && self.looks < MOST_LOOKS;
+        is_at_it.then(|| self.moved_on + LONG_CALL * (1 << self.looks))
+    }
+
     /// Whether it gets no more jobs.
     pub(super) fn leaves(&self) -> bool {
         self.jobs.is_none()
@@ -115,6 +125,7 @@ impl Worker {
             first: job.first,
             claim: claim as u64,
             limited: job.limit.is_some(),
+            leisurely: job.is_leisurely,
         };
         match job.payload.send(&head, jobs, &mut self.buffer) {
             // One that has ended is buried soon, and its jobs go to others.
@@ -122,6 +133,7 @@ impl Worker {
                 let count = job.count;
                 if self.assigned.is_empty() {
                     self.moved_on = Instant::now();
+                    self.looks = 0;
                 }
                 self.assigned.push_back(Assigned { job, claim, answered: 0, count });
                 Ok(())

@@ -4,14 +4,16 @@
 //! number of each call before it begins it. The pool takes back what has not been begun by taking the rest of the numbers at once: so a
 //! call is begun or taken back, never both, whoever dies when.
 //!
-//! Answers that are not worth a message each gather in the **outbox**: when the worker dies before it has sent them, the pool finds them there.
-//! So of all that a dead worker had, one call at most has no answer although it was begun: the one that it died of.
+//! Answers that are not worth a message each gather in the **outbox**: those of the job that the worker is at, and whole records of jobs before
+//! it. When the worker dies before it has sent them the pool finds them there, so of all that a dead worker had, one call at most has no
+//! answer although it was begun: the one that it died of. And when it has been at one call for long, the pool looks there for what was before it.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use super::measure::Gauge;
+use super::message::{HEAD, next_part};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::shareable::{shared_layout, shared_words};
 use crate::sys::{Borrowed, Object, borrow, clock};
@@ -30,11 +32,16 @@ shared_layout! {
     struct Words {
         /// When the current call was begun, in milliseconds of the coarse clock, if its job has a time limit; else 0.
         begun: AtomicU64,
-        /// What the outbox holds: answers of which job, from which call on, how many, in how many bytes.
+        /// How often the outbox has been emptied.
+        emptied: AtomicU64,
+        /// What the outbox holds: so many bytes of whole records, and behind them those of a record that is not: from where on, answers of
+        /// which job, from which call on, how many, and where they end.
+        whole: AtomicU64,
+        start: AtomicU64,
         job: AtomicU64,
         first: AtomicU64,
         count: AtomicU64,
-        length: AtomicU64,
+        end: AtomicU64,
         gauge: Gauge,
         claims: [Claim; CLAIMS],
     }
@@ -48,13 +55,16 @@ shared_words! {
     }
 }
 
-/// What a worker left in its outbox.
-#[derive(Debug)]
-pub(super) struct Left {
+/// What is in an outbox.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Whole records.
+    pub(super) records: Vec<u8>,
+    /// Answers of a job that is not done: of which, from which call on, how many.
     pub(super) job: u64,
     pub(super) first: u64,
     pub(super) count: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) answers: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -115,19 +125,33 @@ impl Desk {
         self.words().begun.store(0, Ordering::Release);
     }
 
-    /// Puts an answer into the outbox, at this place of it, as the last of so many from a job's call on.
-    pub(super) fn gather(&self, at: usize, answer: &[u8], job: u64, first: u64, count: u64) {
+    /// Puts an answer into the outbox, at this place of it, as the last of so many from a job's call on, of a record that starts there.
+    pub(super) fn gather(&self, at: usize, answer: &[u8], start: usize, job: u64, first: u64, count: u64) {
         let words = self.words();
         self.mapping.write(OUTBOX_AT + at, answer);
+        words.start.store(start as u64, Ordering::Relaxed);
         words.job.store(job, Ordering::Relaxed);
         words.first.store(first, Ordering::Relaxed);
-        words.length.store((at + answer.len()) as u64, Ordering::Relaxed);
+        words.end.store((at + answer.len()) as u64, Ordering::Relaxed);
         words.count.store(count, Ordering::Release);
     }
 
-    /// What gathered has been sent.
-    pub(super) fn clear(&self) {
-        self.words().count.store(0, Ordering::Release);
+    /// The record that starts there is whole: its head, and what has not been put into the outbox of its answers, which lies there.
+    pub(super) fn complete(&self, start: usize, head: &[u8], at: usize, answers: &[u8]) {
+        let words = self.words();
+        self.mapping.write(OUTBOX_AT + at, answers);
+        self.mapping.write(OUTBOX_AT + start, head);
+        // In this order: between the two its answers are there twice, which does no harm.
+        words.whole.store((at + answers.len()) as u64, Ordering::Release);
+        words.count.store(0, Ordering::Release);
+    }
+
+    /// What was in the outbox has been sent.
+    pub(super) fn empty(&self) {
+        let words = self.words();
+        words.count.store(0, Ordering::Relaxed);
+        words.whole.store(0, Ordering::Relaxed);
+        words.emptied.fetch_add(1, Ordering::Release);
     }
 
     // --- The pool's ---
@@ -155,17 +179,32 @@ impl Desk {
         }
     }
 
-    /// What a worker that has ended left in its outbox.
-    pub(super) fn left(&self) -> Option<Left> {
+    /// What is in the outbox: `None` if there is nothing, or the worker has emptied it meanwhile.
+    pub(super) fn held(&self) -> Option<Held> {
         let words = self.words();
+        let load = |word: &AtomicU64, order| usize::try_from(word.load(order)).unwrap_or(usize::MAX);
+        let emptied = words.emptied.load(Ordering::Acquire);
         let count = words.count.load(Ordering::Acquire);
-        let length = usize::try_from(words.length.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        if count == 0 || length > OUTBOX {
+        let whole = load(&words.whole, Ordering::Acquire);
+        let (start, end) = (load(&words.start, Ordering::Relaxed), load(&words.end, Ordering::Relaxed));
+        let (job, first) = (words.job.load(Ordering::Relaxed), words.first.load(Ordering::Relaxed));
+        let mut held = Held { job, first, count, ..Held::default() };
+        if whole > OUTBOX || end > OUTBOX || (count == 0 && whole == 0) {
             return None;
         }
-        let mut bytes = Vec::new();
-        self.mapping.read(OUTBOX_AT, length, &mut bytes);
-        let (job, first) = (words.job.load(Ordering::Relaxed), words.first.load(Ordering::Relaxed));
-        Some(Left { job, first, count, bytes })
+        self.mapping.read(OUTBOX_AT, whole, &mut held.records);
+        let answers = start + HEAD;
+        if count > 0 && answers <= end {
+            self.mapping.read(OUTBOX_AT + answers, end - answers, &mut held.answers);
+        }
+        fence(Ordering::Acquire);
+        // Where these have not moved the record that is not whole is the same one, and its last answer may be one more than that.
+        let is_same = words.emptied.load(Ordering::Relaxed) == emptied
+            && load(&words.whole, Ordering::Relaxed) == whole;
+        let mut rest = &held.answers[..];
+        let has_all = (0..count).all(|_| next_part(&mut rest).is_some());
+        let length = held.answers.len() - rest.len();
+        held.answers.truncate(length);
+        (is_same && has_all).then_some(held)
     }
 }

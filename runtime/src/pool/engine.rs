@@ -37,7 +37,7 @@ use crate::channel::{Raw, Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
 use crate::sys::{clock, own};
-use crate::wire::parcel::Remaining;
+use crate::wire::parcel::{Beside, Remaining};
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
@@ -330,6 +330,7 @@ impl Engine {
             lost: 0,
             buffer: Vec::new(),
             moved_on: Instant::now(),
+            looks: 0,
         })
     }
 
@@ -388,6 +389,9 @@ impl Engine {
         let was_poked = || self.pokes.load(Ordering::SeqCst) != pokes;
         let waited = state.unlocked(|| self.answers.wait_until(until, &was_poked));
         state.listening -= 1;
+        if self.answers.is_empty() && until.is_some() {
+            state.look_at_desks(Instant::now());
+        }
         if let Err(error) = waited {
             self.end(state, format!("the system refuses to wait for the workers: {error}"));
         }
@@ -476,6 +480,10 @@ impl Engine {
     /// A worker has ended: what becomes of its jobs.
     fn bury(&self, state: &mut State, number: u64) {
         let Some(place) = state.workers.iter().position(|worker| worker.number == number) else { return };
+        let held = state.workers[place].desk.held();
+        if let Some(held) = &held {
+            state.take_in(Raw::Copied(&held.records), Beside::default(), Instant::now());
+        }
         let mut worker = state.workers.swap_remove(place);
         let (cause, told) = match worker.child.join() {
             Ok(Some(failure)) => (TaskFailure::from(failure), true),
@@ -486,16 +494,15 @@ impl Engine {
         };
         let status = worker.child.exit_status();
         state.insight.died(&worker, status);
-        let left = worker.desk.left();
         let had_nothing = worker.assigned.is_empty();
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
-            if let Some(left) = left.as_ref().filter(|left| left.job == assigned.job.number) {
-                let next = assigned.job.first + assigned.answered;
-                if left.first == next && left.count <= assigned.count - assigned.answered {
-                    let bytes = Raw::Copied(&left.bytes);
-                    worker.tasks += left.count;
-                    state.answer(&worker.who, &mut assigned, left.count, None, bytes, Remaining::default());
+            if let Some(held) = held.as_ref().filter(|held| held.job == assigned.job.number) {
+                let known = (assigned.job.first + assigned.answered).saturating_sub(held.first);
+                let count = held.count.saturating_sub(known);
+                if count > 0 && count <= assigned.count - assigned.answered {
+                    let answers = Raw::Copied(&held.answers).without(known);
+                    state.answer(&worker.who, &mut assigned, count, None, answers, Remaining::default());
                 }
             }
             let begun = worker.desk.begun(assigned.claim, assigned.count);

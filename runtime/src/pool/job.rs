@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::error::{TaskError, Who};
-use super::message::{HEAD, JobHead, begin_part, end_part};
+use super::message::{HEAD, JobHead, begin_part, end_part, next_part};
 use super::worker::Message;
 use crate::channel::{Raw, SendFailure, Sender};
 use crate::wire::codec::CodecError;
@@ -151,6 +151,8 @@ pub(super) struct Job {
     pub(super) retries: u32,
     /// How many workers in a row ended that were to begin it next, and had not begun it.
     pub(super) spurned: u32,
+    /// Whether nobody waits for an answer before there are others.
+    pub(super) is_leisurely: bool,
     /// Whether one worker is to have it, and no other.
     pub(super) is_pinned: bool,
 }
@@ -384,5 +386,30 @@ impl Job {
         rest.count -= count;
         self.count = count;
         Some(rest)
+    }
+}
+
+impl Raw<'_> {
+    /// Whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Copied(bytes) => bytes.is_empty(),
+            Self::InPlace(bytes) => bytes.is_empty(),
+        }
+    }
+
+    /// Answers, but for the first ones.
+    pub(super) fn without(self, first: u64) -> Self {
+        let skip = |bytes: &[u8]| {
+            let mut rest = bytes;
+            for _ in 0..first {
+                next_part(&mut rest);
+            }
+            bytes.len() - rest.len()
+        };
+        match self {
+            Self::Copied(bytes) => Self::Copied(&bytes[skip(bytes)..]),
+            Self::InPlace(bytes) => Self::InPlace(bytes.slice(skip(&bytes)..)),
+        }
     }
 }

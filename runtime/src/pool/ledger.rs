@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
 use super::error::{TaskError, TaskFailure, Who};
 use super::job::{Answers, Callback, Delivery, Job, ToTell};
+use super::measure::Measured;
 use super::message::{AnswerHead, HEAD, Kind};
 use super::report::{Insight, Report};
 use super::stats::{Stats, WorkerStats};
@@ -20,6 +21,8 @@ use crate::wire::parcel::{Beside, Remaining};
 const AHEAD: u64 = 200_000;
 /// How many jobs a worker has before it at most.
 const MOST_AHEAD: u64 = 256;
+/// Of jobs that take less, in nanoseconds, it has some more, so that it need not answer each by itself.
+const MANY_AHEAD: u64 = 2_000_000;
 /// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
 const WORTH_MOVING: u64 = 30_000;
 /// For how long work has to wait until there is another worker, of a pool that grows.
@@ -177,18 +180,41 @@ impl State {
         std::mem::take(&mut self.callbacks)
     }
 
-    /// Takes a message of a worker in.
-    pub(super) fn take_in(&mut self, raw: Raw<'_>, beside: Beside, now: Instant) {
-        let bytes = match &raw {
-            Raw::Copied(bytes) => bytes,
-            Raw::InPlace(bytes) => &bytes[..],
-        };
-        // What is no message of a worker's is nobody's.
-        let Some(head) = AnswerHead::read(bytes) else { return };
-        let answers = match raw {
-            Raw::Copied(bytes) => Raw::Copied(&bytes[HEAD..]),
-            Raw::InPlace(bytes) => Raw::InPlace(bytes.slice(HEAD..)),
-        };
+    /// Takes a message of a worker in: its records. What is beside it is the last one's.
+    pub(super) fn take_in(&mut self, mut raw: Raw<'_>, mut beside: Beside, now: Instant) {
+        loop {
+            let bytes = match &raw {
+                Raw::Copied(bytes) => bytes,
+                Raw::InPlace(bytes) => &bytes[..],
+            };
+            // What is no message of a worker's is nobody's.
+            let Some(head) = AnswerHead::read(bytes) else { return };
+            let length = usize::try_from(head.length).unwrap_or(usize::MAX).min(bytes.len() - HEAD);
+            let (answers, rest) = match raw {
+                Raw::Copied(bytes) => {
+                    let (answers, rest) = bytes[HEAD..].split_at(length);
+                    (Raw::Copied(answers), Raw::Copied(rest))
+                }
+                Raw::InPlace(mut bytes) => {
+                    let answers = bytes.slice(HEAD..HEAD + length);
+                    (Raw::InPlace(answers), Raw::InPlace(bytes.split_off(HEAD + length)))
+                }
+            };
+            let is_last = rest.is_empty();
+            self.take_record(
+                &head,
+                answers,
+                if is_last { std::mem::take(&mut beside) } else { Beside::default() },
+                now,
+            );
+            if is_last {
+                return;
+            }
+            raw = rest;
+        }
+    }
+
+    fn take_record(&mut self, head: &AnswerHead, answers: Raw<'_>, beside: Beside, now: Instant) {
         let Some(place) = self.workers.iter().position(|worker| worker.number == head.worker) else {
             if head.kind == Kind::Ready {
                 self.early.push(head.worker);
@@ -216,11 +242,14 @@ impl State {
                 let of_job = |assigned: &Assigned| assigned.job.number == head.job;
                 let Some(position) = worker.assigned.iter().position(of_job) else { return };
                 let Some(mut assigned) = worker.assigned.remove(position) else { return };
-                let expected = head.first == assigned.job.first + assigned.answered
-                    && head.count <= assigned.count - assigned.answered;
-                worker.tasks += head.count;
+                // Some of them may have been found on the worker's desk.
+                let next = assigned.job.first + assigned.answered;
+                let known = next.saturating_sub(head.first).min(head.count);
+                let (first, count) = (head.first + known, head.count - known);
+                let expected = first == next && count <= assigned.count - assigned.answered;
+                worker.tasks += count;
                 self.early_ends = 0;
-                worker.moved_on = now;
+                (worker.moved_on, worker.looks) = (now, 0);
                 let who = Arc::clone(&worker.who);
                 let mut time = None;
                 if head.kind == Kind::Done {
@@ -233,8 +262,9 @@ impl State {
                         time = Some((head.measured.time, calls));
                     }
                 }
-                if expected && head.count > 0 {
-                    self.answer(&who, &mut assigned, head.count, time, answers, beside.into());
+                if expected && count > 0 {
+                    let answers = answers.without(known);
+                    self.answer(&who, &mut assigned, count, time, answers, beside.into());
                 }
                 if head.kind == Kind::Answers {
                     self.workers[place].assigned.insert(position, assigned);
@@ -244,6 +274,32 @@ impl State {
                     self.fail_rest(assigned, &why, &who);
                 }
             }
+        }
+    }
+
+    /// Looks for answers on the desks of workers that have been at one call for long.
+    pub(super) fn look_at_desks(&mut self, now: Instant) {
+        for place in 0..self.workers.len() {
+            let worker = &mut self.workers[place];
+            if worker.next_look().is_none_or(|look| now < look) {
+                continue;
+            }
+            worker.looks += 1;
+            let (number, looks) = (worker.number, worker.looks);
+            let Some(held) = worker.desk.held() else { continue };
+            self.take_in(Raw::Copied(&held.records), Beside::default(), now);
+            let worker = &mut self.workers[place];
+            let of_job = |assigned: &Assigned| assigned.job.number == held.job;
+            if let Some(position) = worker.assigned.iter().position(of_job).filter(|_| held.count > 0) {
+                let job = worker.assigned[position].job.number;
+                let (first, count, length) = (held.first, held.count, held.answers.len() as u64);
+                let measured = Measured::default();
+                let kind = Kind::Answers;
+                let head = AnswerHead { kind, worker: number, job, first, count, length, measured };
+                self.take_record(&head, Raw::Copied(&held.answers), Beside::default(), now);
+            }
+            // It is still at it.
+            self.workers[place].looks = looks;
         }
     }
 
@@ -354,7 +410,10 @@ impl State {
     pub(super) fn ahead(&self) -> usize {
         match self.job_time {
             0 => 2,
-            time => usize::try_from((AHEAD / time).clamp(2, MOST_AHEAD)).unwrap_or(2),
+            time => {
+                let least = if time < MANY_AHEAD { 4 } else { 2 };
+                usize::try_from((AHEAD / time).clamp(least, MOST_AHEAD)).unwrap_or(2)
+            }
         }
     }
 
@@ -516,7 +575,8 @@ impl State {
         let too_long = busy.map(|worker| (worker.moved_on + LONG_CALL).max(soon)).min();
         let look = earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit());
         let crowded = self.crowded.map(|since| since + CROWDED);
-        earlier(earlier(look, self.start_again), earlier(crowded, self.next_idle()))
+        let desks = self.workers.iter().filter_map(Worker::next_look).min().map(|look| look.max(soon));
+        earlier(earlier(desks, earlier(look, self.start_again)), earlier(crowded, self.next_idle()))
     }
 
     /// When to look at the limits next.

@@ -163,6 +163,11 @@ impl Meter {
         gauge.since.store(self.since * 2 + u64::from(works), Ordering::Release);
     }
 
+    /// When the last job ended.
+    pub(super) fn since(&self) -> u64 {
+        self.since
+    }
+
     /// A job begins.
     pub(super) fn begin_job(&mut self, gauge: &Gauge) {
         self.now = clock::nanoseconds();

@@ -1,13 +1,14 @@
 //! What the pool and its workers say to each other: a head of fixed length, and calls or answers one after the other.
 //!
 //! A call is the length of its arguments and the arguments, an answer the length of its outcome and the outcome, so that one that
-//! cannot be decoded does not take the next ones along.
+//! cannot be decoded does not take the next ones along. A message of the pool is a head and the calls of one job; a message of a worker is one
+//! **record** or several, each a head and answers of one job.
 
 use super::measure::{Longest, Measured};
 use crate::wire::parcel::Parcel;
 
 /// The length of a head, in bytes.
-pub(super) const HEAD: usize = 64;
+pub(super) const HEAD: usize = 72;
 /// The length of a length.
 pub(super) const LENGTH: usize = 4;
 
@@ -25,6 +26,8 @@ pub(super) struct JobHead {
     pub(super) claim: u64,
     /// Whether its calls have a time limit.
     pub(super) limited: bool,
+    /// Whether its answers may be kept until there are others.
+    pub(super) leisurely: bool,
 }
 
 /// What a message of a worker is.
@@ -49,6 +52,8 @@ pub(super) struct AnswerHead {
     /// The number of the first call that is answered, and how many are.
     pub(super) first: u64,
     pub(super) count: u64,
+    /// How many bytes of answers follow.
+    pub(super) length: u64,
     /// What was measured, when the job is done.
     pub(super) measured: Measured,
 }
@@ -71,14 +76,24 @@ fn read(bytes: &[u8]) -> Option<[u64; HEAD / 8]> {
 impl JobHead {
     pub(super) fn write(&self, bytes: &mut [u8]) {
         write(
-            [self.function, self.job, self.count, self.first, self.claim, self.limited.into(), 0, 0],
+            [
+                self.function,
+                self.job,
+                self.count,
+                self.first,
+                self.claim,
+                self.limited.into(),
+                self.leisurely.into(),
+                0,
+                0,
+            ],
             bytes,
         );
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [function, job, count, first, claim, limited, _, _] = read(bytes)?;
-        Some(Self { function, job, count, first, claim, limited: limited != 0 })
+        let [function, job, count, first, claim, limited, leisurely, _, _] = read(bytes)?;
+        Some(Self { function, job, count, first, claim, limited: limited != 0, leisurely: leisurely != 0 })
     }
 }
 
@@ -89,24 +104,31 @@ impl AnswerHead {
         let place =
             longest.call.min(u64::from(u32::MAX)) << 32 | failed.min(0xFF_FFFF) << 8 | longest.among & 0xFF;
         let kind = self.worker << 8 | self.kind as u64;
-        write([kind, self.job, self.first, self.count, begun, time, longest.nanoseconds, place], bytes);
+        let Self { job, first, count, length, .. } = *self;
+        write([kind, job, first, count, length, begun, time, longest.nanoseconds, place], bytes);
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [kind, job, first, count, begun, time, nanoseconds, place] = read(bytes)?;
+        let [kind, job, first, count, length, begun, time, nanoseconds, place] = read(bytes)?;
         let worker = kind >> 8;
         let kind = [Kind::Ready, Kind::Answers, Kind::Done, Kind::Exit]
             .into_iter()
             .find(|known| *known as u64 == kind & 0xFF)?;
         let longest = Longest { nanoseconds, call: place >> 32, among: place & 0xFF };
         let measured = Measured { begun, time, failed: place >> 8 & 0xFF_FFFF, longest };
-        Some(Self { kind, worker, job, first, count, measured })
+        Some(Self { kind, worker, job, first, count, length, measured })
+    }
+
+    /// Writes the head of a message of a worker that is of no job, in front of so many bytes.
+    pub(super) fn write_alone(kind: Kind, worker: u64, bytes: &mut [u8]) {
+        let length = (bytes.len() - HEAD) as u64;
+        Self { kind, worker, job: 0, first: 0, count: 0, length, measured: Measured::default() }.write(bytes);
     }
 
     /// A message that is nothing but a head.
     pub(super) fn alone(kind: Kind, worker: u64) -> Parcel {
         let mut bytes = vec![0; HEAD];
-        Self { kind, worker, job: 0, first: 0, count: 0, measured: Measured::default() }.write(&mut bytes);
+        Self::write_alone(kind, worker, &mut bytes);
         bytes.into()
     }
 }

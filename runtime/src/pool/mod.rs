@@ -454,6 +454,7 @@ impl Pool {
             limit,
             retries,
             spurned: 0,
+            is_leisurely: false,
             is_pinned: false,
         }
     }
@@ -543,9 +544,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         I: IntoIterator<Item = A>,
     {
-        let mut stream = self.stream(function, inputs.into_iter());
-        stream.want(u64::MAX);
-        stream.collect(Ok).unwrap_or_default()
+        self.stream(function, inputs.into_iter()).collect(Ok).unwrap_or_default()
     }
 
     /// Calls a function for each input: the results, in the order of the inputs.
@@ -558,9 +557,7 @@ impl Pool {
         X: Serialize + DeserializeOwned + 'static,
         I: IntoIterator<Item = X>,
     {
-        let mut stream = self.stream(function, inputs.into_iter().map(|input| (input,)));
-        stream.want(u64::MAX);
-        stream.collect(|outcome| outcome)
+        self.stream(function, inputs.into_iter().map(|input| (input,))).collect(|outcome| outcome)
     }
 
     /// Calls a function for each input, as the iterator is advanced: the outcomes, in the order of the inputs.

@@ -44,6 +44,10 @@ pub(super) struct Stream<'a, I, A, R> {
     under_way: u64,
     /// The index of the next result that is wanted.
     wanted: u64,
+    /// Nobody waits for a result before there are others.
+    is_leisurely: bool,
+    /// A job takes a millisecond or two at most.
+    is_quick: bool,
     /// What has been taken out of the mailbox.
     deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
@@ -67,6 +71,8 @@ where
             taken: 0,
             under_way: 0,
             wanted: 0,
+            is_leisurely: false,
+            is_quick: false,
             deliveries: VecDeque::new(),
             opened: Vec::new().into_iter(),
         }
@@ -80,6 +86,7 @@ where
         };
         if let Some(each) = nanoseconds.checked_div(calls) {
             let enough = JOB_TIME / each.max(1);
+            self.is_quick = each * self.fixed.unwrap_or(1) < 4 * JOB_TIME;
             self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4);
         }
     }
@@ -104,7 +111,8 @@ where
         loop {
             self.learn();
             let size = self.next_size(workers);
-            let most = (JOBS * workers).saturating_mul(size.max(self.calls));
+            let jobs = if self.is_leisurely && self.is_quick { 2 * JOBS } else { JOBS };
+            let most = (jobs * workers).saturating_mul(size.max(self.calls));
             let waits_for_one = self.taken.saturating_sub(self.wanted) >= most.saturating_mul(4);
             // Many at a time: it begins again when half of them are done.
             if self.under_way >= if goes_on { most } else { most / 2 } || waits_for_one {
@@ -166,7 +174,8 @@ where
         let submitted = match self.function {
             None => Err(super::foreign()),
             Some(function) => {
-                let whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
+                let mut whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
+                whole.is_leisurely = self.is_leisurely;
                 self.pool.engine.submit(whole, size).map_err(|error| error.to_string())
             }
         };
@@ -178,8 +187,8 @@ where
         }
     }
 
-    /// The next results that come; `None` when there are no more. With `leisure` a little later, when many quick ones have come.
-    fn next_delivery(&mut self, leisure: bool) -> Option<Delivery> {
+    /// The next results that come, or many of them; `None` when there are no more.
+    fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
             self.feed();
             if self.deliveries.is_empty() {
@@ -192,7 +201,7 @@ where
             if self.under_way == 0 {
                 return None;
             }
-            let wanted = if leisure && self.calls >= MANY { self.under_way / 2 } else { 1 };
+            let wanted = if self.is_leisurely && self.calls >= MANY { self.under_way / 2 } else { 1 };
             self.pool.engine.attend(None, |_| self.mailbox.has_arrived(wanted.max(1)));
         }
     }
@@ -204,7 +213,7 @@ where
                 return Some(next);
             }
             let mut opened = Vec::new();
-            open(self.next_delivery(false)?, |index, outcome| opened.push((index, outcome)));
+            open(self.next_delivery()?, |index, outcome| opened.push((index, outcome)));
             self.opened = opened.into_iter();
         }
     }
@@ -214,11 +223,13 @@ where
         mut self,
         to_be: impl Fn(Result<R, TaskError>) -> Result<T, TaskError>,
     ) -> Result<Vec<T>, TaskError> {
+        self.is_leisurely = true;
+        self.want(u64::MAX);
         let reserved = self.inputs.size_hint().0.min(MOST_RESERVED);
         let mut results = Vec::with_capacity(reserved);
         // Results that came before their turn, by the index of the first.
         let mut early = BTreeMap::<u64, Vec<T>>::new();
-        while let Some(delivery) = self.next_delivery(true) {
+        while let Some(delivery) = self.next_delivery() {
             let (first, is_next) = (delivery.index(), delivery.index() == results.len() as u64);
             let mut came = if is_next { std::mem::take(&mut results) } else { Vec::new() };
             let mut failed = None;

@@ -21,6 +21,9 @@ use crate::wire::parcel::{self, Parcel, Remaining};
 
 /// For how many nanoseconds answers may gather.
 const GATHER: u64 = 50_000;
+/// For how many nanoseconds records of quick jobs are kept, and how many.
+const KEEP: u64 = 2_000_000;
+const MOST_KEPT: u64 = 32;
 
 /// Marks the channels of a pool, whose messages are written and read as they are.
 #[derive(Debug)]
@@ -170,13 +173,25 @@ pub(super) fn work(station: Station) -> Option<Failure> {
     if worker.send(&AnswerHead::alone(Kind::Ready, number)).is_err() {
         return None; // the pool is gone
     }
+    let mut outbox = Outbox::default();
     loop {
+        // Here it may have to wait.
+        if jobs.is_empty() {
+            worker.send_kept(&mut outbox);
+        }
         match take(&jobs, &mut buffer) {
-            Ok((bytes, remaining)) => worker.run(bytes.as_deref().unwrap_or(&buffer), remaining, &mut meter),
+            Ok((bytes, remaining)) => {
+                // What is done goes to the pool while this one is done, in time for it to send more.
+                if jobs.is_empty() || outbox.is_due(meter.since()) {
+                    worker.send_kept(&mut outbox);
+                }
+                worker.run(bytes.as_deref().unwrap_or(&buffer), remaining, &mut meter, &mut outbox);
+            }
             Err(RecvError::Disconnected) => break, // the pool wants no more, or is gone
             Err(error) => panic!("the worker cannot take its jobs: {error}"),
         }
     }
+    worker.send_kept(&mut outbox);
     if let Some(exit) = exit {
         worker.exit(exit);
     }
@@ -231,6 +246,30 @@ fn caught<R>(call: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
     })
 }
 
+/// Answers that have not been sent: a record of the job that the worker is at, and whole ones before it.
+#[derive(Debug, Default)]
+struct Outbox {
+    parcel: Parcel,
+    /// Where the last record begins, and how many there are before it.
+    start: usize,
+    kept: u64,
+    /// Since when the first of them is there.
+    since: u64,
+}
+
+impl Outbox {
+    /// Begins a record.
+    fn begin(&mut self) {
+        self.start = self.parcel.bytes.len();
+        self.parcel.bytes.resize(self.start + HEAD, 0);
+    }
+
+    /// Whether records have been kept for long enough.
+    fn is_due(&self, now: u64) -> bool {
+        self.kept >= MOST_KEPT || (self.kept > 0 && now.saturating_sub(self.since) > KEEP)
+    }
+}
+
 #[derive(Debug)]
 struct Worker {
     number: u64,
@@ -250,10 +289,27 @@ impl Worker {
         if let Err(failure) = caught(|| exit(&mut answer)) {
             write_failure(failure, HEAD, &mut answer);
         }
+        AnswerHead::write_alone(Kind::Exit, self.number, &mut answer.bytes);
         let _the_pool_is_gone = self.send(&answer);
     }
 
-    fn run(&self, bytes: &[u8], remaining: Remaining, meter: &mut Meter) {
+    /// Sends what there is in the outbox.
+    fn send_kept(&self, outbox: &mut Outbox) {
+        if outbox.parcel.bytes.is_empty() {
+            return;
+        }
+        match self.send(&outbox.parcel) {
+            Ok(()) => {}
+            Err(SendFailure::Disconnected | SendFailure::Closed) => runtime::exit_now(0), // the pool is gone
+            Err(error) => panic!("the worker cannot hand over its answers: {error}"),
+        }
+        self.desk.empty();
+        outbox.parcel.bytes.clear();
+        outbox.parcel.beside = parcel::Beside::default();
+        (outbox.start, outbox.kept) = (0, 0);
+    }
+
+    fn run(&self, bytes: &[u8], remaining: Remaining, meter: &mut Meter, outbox: &mut Outbox) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
         meter.begin_job(self.desk.gauge());
@@ -262,15 +318,17 @@ impl Worker {
             head,
             calls: &bytes[HEAD..],
             remaining,
-            answers: vec![0; HEAD].into(),
+            outbox,
             me: own::pid(),
             gathering: meter.now(),
             meter,
+            last: 0,
             sent: 0,
             answered: 0,
         };
+        batch.outbox.begin();
         run(&mut batch);
-        batch.send(true);
+        batch.end();
         if head.limited {
             self.desk.rest();
         }
@@ -286,13 +344,13 @@ where
     A: DeserializeOwned,
 {
     while let Some(arguments) = batch.next() {
-        let at = batch.answers.bytes.len();
+        let at = batch.outbox.parcel.bytes.len();
         let done = caught(|| {
             let arguments: A = parcel::unpack_part(arguments, &mut batch.remaining)
                 .map_err(|error| Failure::Argument(error.to_string()))?;
             batch.meter.decoded();
             let output = runtime::conjure::<F>().call(arguments);
-            write(&output, &mut batch.answers)
+            write(&output, &mut batch.outbox.parcel)
             // Here the output is dropped, whose destructor may panic as well.
         });
         batch.answered(at, done);
@@ -325,13 +383,15 @@ pub(super) struct Batch<'a> {
     /// What has not been called yet.
     calls: &'a [u8],
     remaining: Remaining,
-    /// The answers that gather.
-    answers: Parcel,
+    /// Where the answers gather.
+    outbox: &'a mut Outbox,
     /// The worker's process.
     me: u32,
     /// Since when they gather.
     gathering: u64,
     meter: &'a mut Meter,
+    /// Where the last answer begins.
+    last: usize,
     /// How many answers have been sent, and how many there are.
     sent: u64,
     answered: u64,
@@ -354,7 +414,7 @@ impl<'a> Batch<'a> {
     fn answered(&mut self, at: usize, done: Result<(), Failure>) {
         let failed = done.is_err();
         if let Err(failure) = done {
-            write_failure(failure, at, &mut self.answers);
+            write_failure(failure, at, &mut self.outbox.parcel);
         }
         if own::pid() != self.me {
             // A copy that the call made by a fork of its own, and let return: the pool knows nothing of it, and it has to leave the desk
@@ -368,52 +428,65 @@ impl<'a> Batch<'a> {
 
     /// Lets an answer gather with others, or sends them.
     fn gather(&mut self, at: usize) {
-        let beside = &self.answers.beside;
-        let bytes = self.answers.bytes.len() - HEAD;
-        let alone = self.answered == self.head.count;
-        if alone || bytes > OUTBOX || !beside.objects.is_empty() || !beside.buffers.is_empty() {
-            return self.send(false);
+        self.last = at;
+        if self.answered == self.head.count {
+            return; // it goes with the end of the job, which is next
+        }
+        let Parcel { bytes, beside } = &self.outbox.parcel;
+        if bytes.len() > OUTBOX || !beside.is_empty() {
+            return self.send();
         }
         let first = self.head.first + self.sent;
         let count = self.answered - self.sent;
-        self.worker.desk.gather(at - HEAD, &self.answers.bytes[at..], self.head.job, first, count);
+        self.worker.desk.gather(at, &bytes[at..], self.outbox.start, self.head.job, first, count);
         if self.meter.has_looked() && self.meter.now() - self.gathering > GATHER {
-            self.send(false);
+            self.send();
             self.gathering = self.meter.now();
         }
     }
 
-    /// Sends the answers that have gathered.
-    fn send(&mut self, done: bool) {
-        let count = self.answered - self.sent;
-        if count == 0 && !done {
-            return;
-        }
-        if !done && self.answered == self.head.count {
-            return; // they go with the end, which is next
-        }
+    /// Writes the head of the record: of what kind it is, and what was measured.
+    fn write_head(&mut self, kind: Kind, measured: Measured) {
+        let start = self.outbox.start;
+        let bytes = &mut self.outbox.parcel.bytes;
         let head = AnswerHead {
-            kind: if done { Kind::Done } else { Kind::Answers },
+            kind,
             worker: self.worker.number,
             job: self.head.job,
             first: self.head.first + self.sent,
-            count,
-            measured: if done { self.meter.end_job(self.worker.desk.gauge()) } else { Measured::default() },
+            count: self.answered - self.sent,
+            length: (bytes.len() - start - HEAD) as u64,
+            measured,
         };
-        head.write(&mut self.answers.bytes[..HEAD]);
-        let sent = if done {
-            self.worker.send(&self.answers)
-        } else {
-            self.meter.beside(|| self.worker.send(&self.answers))
-        };
-        match sent {
-            Ok(()) => {}
-            Err(SendFailure::Disconnected | SendFailure::Closed) => runtime::exit_now(0), // the pool is gone
-            Err(error) => panic!("the worker cannot hand over its answers: {error}"),
-        }
-        self.worker.desk.clear();
+        head.write(&mut bytes[start..start + HEAD]);
         self.sent = self.answered;
-        self.answers.bytes.truncate(HEAD);
-        self.answers.beside = parcel::Beside::default();
+    }
+
+    /// Sends the answers that have gathered.
+    fn send(&mut self) {
+        self.write_head(Kind::Answers, Measured::default());
+        let (worker, outbox) = (self.worker, &mut *self.outbox);
+        self.meter.beside(|| worker.send_kept(outbox));
+        self.outbox.begin();
+    }
+
+    /// The job is done: keeps its record, if nobody waits for it, or sends it.
+    fn end(&mut self) {
+        let measured = self.meter.end_job(self.worker.desk.gauge());
+        let answered = self.answered > self.sent;
+        self.write_head(Kind::Done, measured);
+        let outbox = &mut *self.outbox;
+        let Parcel { bytes, beside } = &outbox.parcel;
+        let keeps = self.head.leisurely && !self.head.limited && measured.time < KEEP;
+        if !keeps || bytes.len() > OUTBOX || !beside.is_empty() {
+            return self.worker.send_kept(outbox);
+        }
+        let head = &bytes[outbox.start..outbox.start + HEAD];
+        let last = if answered { self.last } else { bytes.len() };
+        self.worker.desk.complete(outbox.start, head, last, &bytes[last..]);
+        outbox.kept += 1;
+        if outbox.kept == 1 {
+            outbox.since = measured.begun + measured.time;
+        }
     }
 }
