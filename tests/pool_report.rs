@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use offspring::Pool;
 use offspring::pool::{Outcome, TaskFailure};
 use offspring::sync::Event;
-use offspring_tests::{until, watchdog};
+use offspring_tests::{finish, program, until, watchdog};
 use serde_json::Value;
 
 /// Longer than any test.
@@ -232,4 +234,44 @@ fn a_page_needs_no_network_and_its_data_stay_data() {
     let spans = data["spans"].as_array().unwrap();
     assert_eq!(spans.len() % 9, 0);
     assert_eq!(spans.chunks(9).map(|span| span[4].as_u64().unwrap()).sum::<u64>(), 8);
+}
+
+/// What the maps of the fixture came to.
+const CAME_TO: &str = "1 true 1045 true\n";
+
+#[test]
+fn progress_is_told_in_lines_where_no_terminal_is() {
+    let _dog = watchdog();
+    let done = finish(&mut program(env!("CARGO_BIN_EXE_fixture"), &["progress"]));
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), CAME_TO), "{}", done.stderr);
+    let lines: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("tread: ")).collect();
+    assert!(lines[0].starts_with("tread: 100 of 100 (100 %), done after "), "{}", done.stderr);
+    assert!(lines[0].ends_with("/s, 1 failed") || lines[0].ends_with("/min, 1 failed"), "{}", done.stderr);
+    assert_eq!(lines.iter().filter(|line| line.contains(", stopped after ")).count(), 3, "{}", done.stderr);
+}
+
+#[test]
+fn progress_is_a_bar_on_a_terminal() {
+    let _dog = watchdog();
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = nix::pty::openpty(Some(&size), None).unwrap();
+    let mut command = program(env!("CARGO_BIN_EXE_fixture"), &["progress"]);
+    command.env("TERM", "xterm").env_remove("NO_COLOR").stdout(Stdio::piped()).stderr(terminal.slave);
+    let mut child = command.spawn().unwrap();
+    drop(command); // and with it the terminal's other end
+    let mut shown = Vec::new();
+    let mut reader = fs::File::from(terminal.master);
+    // It ends with an error when the last one that writes has gone.
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = reader.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..length]);
+    }
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8_lossy(&shown);
+    assert_eq!(said, CAME_TO, "{shown}");
+    for part in ["tread [", "] 100/100 100 %", "1 failed", "stopped after"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
 }

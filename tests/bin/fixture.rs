@@ -467,6 +467,22 @@ fn orphaned_handle() {
     say(format_args!("{}", if status == ExitStatus::Lost { "lost" } else { "kept" }));
 }
 
+/// Maps whose progress is shown: one whose third input ends its worker, one that is stopped at it, one that is dropped, one whose
+/// inputs panic.
+fn progress() {
+    fn tread(n: u64) -> u64 {
+        if n == 3 { std::process::exit(7) } else { n }
+    }
+    let pool = offspring::Pool::builder().workers(2).progress(true).start().expect("a pool starts");
+    let failed = pool.map(tread, 0..100).iter().filter(|outcome| outcome.is_err()).count();
+    let stopped = pool.try_map(tread, 0..100).is_err();
+    let some = pool.imap(tread, 100..).take(10).filter_map(Result::ok).sum::<u64>();
+    let inputs = (100..).map(|n| if n < 200 { n } else { panic!("no more inputs") });
+    let panicked =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.map(tread, inputs))).is_err();
+    say(format_args!("{failed} {stopped} {some} {panicked}"));
+}
+
 fn main_modes(mode: &str, argument: &str) {
     let count = || argument.parse().expect("a number");
     match mode {
@@ -483,6 +499,7 @@ fn main_modes(mode: &str, argument: &str) {
         "raw-fork" => raw_fork(),
         "copies-within" => copies_within(),
         "busy-end" => busy_end(),
+        "progress" => progress(),
         "small-files" => small_files(),
         "ignored-sigchld" => {
             system::ignore(libc::SIGCHLD);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::error::{TaskError, Who};
-use super::message::{HEAD, JobHead, begin_part, end_part, next_part};
+use super::message::{HEAD, JobHead, OK, begin_part, end_part, next_part};
 use super::worker::Message;
 use crate::channel::{Raw, SendFailure, Sender};
 use crate::wire::codec::CodecError;
@@ -124,14 +124,12 @@ impl Payload {
 }
 
 /// What is called.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Callee {
     /// Where it lies in the program's image.
     pub(super) offset: u64,
-    /// The name of its type.
-    pub(super) name: &'static str,
-    /// Whether its calls are told apart by an index.
-    pub(super) has_index: bool,
+    /// Tells the name of its type.
+    pub(super) name: fn() -> &'static str,
 }
 
 /// Calls that go to one worker.
@@ -155,6 +153,8 @@ pub(super) struct Job {
     pub(super) is_leisurely: bool,
     /// Whether one worker is to have it, and no other.
     pub(super) is_pinned: bool,
+    /// Whether its calls are inputs of a map, which their index tells apart.
+    pub(super) has_index: bool,
 }
 
 /// Where the outcomes of calls arrive.
@@ -199,6 +199,18 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
+    /// How many of its outcomes are failures.
+    pub(super) fn failures(&self) -> u64 {
+        match self {
+            Self::Failed(..) => 1,
+            Self::Answers { count, bytes, .. } => {
+                let mut parts = bytes.bytes();
+                let went_well = |part: Option<&[u8]>| part.and_then(<[u8]>::first) == Some(&OK);
+                (0..*count).filter(|_| !went_well(next_part(&mut parts))).count() as u64
+            }
+        }
+    }
+
     /// The index of the first outcome.
     pub(super) fn index(&self) -> u64 {
         match self {

@@ -174,9 +174,9 @@ impl Insight {
         let place = self.slowest.partition_point(|slow| slow.nanoseconds >= nanoseconds);
         let slow = Slow {
             nanoseconds,
-            index: job.function.has_index.then(|| job.index + job.first + call),
+            index: job.has_index.then(|| job.index + job.first + call),
             among,
-            function: job.function.name,
+            function: (job.function.name)(),
             who: Arc::clone(&worker.who),
         };
         self.slowest.insert(place, slow);
@@ -205,13 +205,12 @@ impl Insight {
 
     /// Keeps what a worker that has ended has done.
     pub(super) fn keep(&mut self, worker: &Worker, status: Option<ExitStatus>) {
-        let mut stats = WorkerStats::of(worker);
-        stats.ended = Some(status.unwrap_or(ExitStatus::Lost));
-        self.failed += stats.failed;
-        self.ended.push_back((worker.number, stats));
+        let mut kept = WorkerStats::of(worker);
+        kept.ended = Some(status.unwrap_or(ExitStatus::Lost));
+        self.failed += kept.failed;
+        self.ended.push_back((worker.number, kept));
         if self.ended.len() > LISTED {
-            let unlisted = &mut self.unlisted;
-            self.ended.drain(..1).for_each(|(_, stats)| unlisted.add(&stats));
+            self.ended.pop_front().iter().for_each(|(_, oldest)| self.unlisted.add(oldest));
         }
     }
 
@@ -298,12 +297,12 @@ pub(super) fn time(duration: Duration) -> String {
     if seconds >= 60 {
         return format!("{} min {:02} s", seconds / 60, seconds % 60);
     }
-    let units = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    let units = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9_f64)];
     let nanoseconds = duration.as_secs_f64() * 1e9;
     let of = |(_, size): &&(&str, f64)| nanoseconds >= *size * 0.9995; // what is rounded up is of the next one
     let (unit, size) = units.iter().rev().find(of).unwrap_or(&units[0]);
     let value = nanoseconds / size;
-    let decimals = if *size == 1.0 || value >= 99.95 {
+    let decimals = if *unit == "ns" || value >= 99.95 {
         0
     } else if value >= 9.995 {
         1

@@ -1,6 +1,6 @@
 //! What a pool tells of itself.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::crew::Worker;
 use crate::sys::{ExitStatus, clock, usage};
@@ -85,7 +85,7 @@ impl WorkerStats {
             busy,
             working: busy.saturating_sub(decoding),
             decoding,
-            alive: Instant::now() - worker.started,
+            alive: worker.started.elapsed(),
             memory: None,
             ended: None,
         }

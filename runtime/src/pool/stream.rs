@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::Pool;
 use super::error::{TaskError, TaskFailure};
-use super::job::{Callee, Delivery, Mailbox, Packing, Payload};
+use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload};
+use super::progress::Teller;
 use super::task::open;
 use crate::wire::codec::CodecError;
 
@@ -51,6 +52,14 @@ pub(super) struct Stream<'a, I, A, R> {
     /// What has been taken out of the mailbox.
     deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
+    /// Who tells how far it is, if one does.
+    teller: Option<Box<Teller>>,
+}
+
+fn follow(pool: &Pool, function: Option<Callee>, count: (usize, Option<usize>)) -> Option<Box<Teller>> {
+    let (least, most) = count;
+    let total = most.filter(|most| *most == least).map(|most| most as u64);
+    pool.progress.follow(function.map_or("", |function| (function.name)()), total)
 }
 
 impl<'a, I, A, R> Stream<'a, I, A, R>
@@ -63,6 +72,7 @@ where
         Self {
             pool,
             function,
+            teller: follow(pool, function, inputs.size_hint()),
             inputs: inputs.fuse(),
             mailbox: Arc::default(),
             fixed: pool.chunk_size,
@@ -174,8 +184,8 @@ where
         let submitted = match self.function {
             None => Err(super::foreign()),
             Some(function) => {
-                let mut whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
-                whole.is_leisurely = self.is_leisurely;
+                let whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
+                let whole = Job { has_index: true, is_leisurely: self.is_leisurely, ..whole };
                 self.pool.engine.submit(whole, size).map_err(|error| error.to_string())
             }
         };
@@ -196,13 +206,21 @@ where
             }
             if let Some(delivery) = self.deliveries.pop_front() {
                 self.under_way -= delivery.count();
+                if let Some(teller) = &mut self.teller {
+                    teller.add(delivery.count(), delivery.failures());
+                }
                 return Some(delivery);
             }
             if self.under_way == 0 {
+                self.teller.iter_mut().for_each(|teller| teller.finish());
                 return None;
             }
             let wanted = if self.is_leisurely && self.calls >= MANY { self.under_way / 2 } else { 1 };
-            self.pool.engine.attend(None, |_| self.mailbox.has_arrived(wanted.max(1)));
+            let look = self.teller.is_some().then(Teller::until);
+            let has_come = self.pool.engine.attend(look, |_| self.mailbox.has_arrived(wanted.max(1)));
+            if let Some(teller) = self.teller.as_mut().filter(|_| !has_come) {
+                teller.look();
+            }
         }
     }
 

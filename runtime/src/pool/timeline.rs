@@ -229,8 +229,8 @@ impl Recorder {
             self.dropped += 1;
             return;
         };
-        let first = if job.function.has_index { job.index + job.first } else { NO_INDEX };
-        let function = self.function(job.function.name);
+        let first = if job.has_index { job.index + job.first } else { NO_INDEX };
+        let function = self.function((job.function.name)());
         let record = Record { worker: place, function, first, ..record };
         let open = &mut self.tracks[place as usize].open;
         if open.as_mut().is_some_and(|open| open.absorb(&record)) {
@@ -295,8 +295,8 @@ impl Recorder {
             };
             let (job, outcome) = (&assigned.job, Outcome::Running);
             let calls = worker.desk.begun(assigned.claim, assigned.count);
-            let first = if job.function.has_index { job.index + job.first } else { NO_INDEX };
-            let function = self.function(job.function.name);
+            let first = if job.has_index { job.index + job.first } else { NO_INDEX };
+            let function = self.function((job.function.name)());
             last.push(Record { worker: place, function, first, calls, outcome, ..span(since, now) });
         }
         let since_start = |time: u64| Duration::from_nanos(time.saturating_sub(self.started));
