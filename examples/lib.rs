@@ -23,5 +23,6 @@
 //! | `ping_pong` | two processes and a pipe between them |
 //! | `pool_squares` | a pool: `map`, tasks as they end, and one that kills its worker and fails alone |
 //! | `pool_state` | workers that open something once and keep it from task to task |
+//! | `pool_slice` | a slice in shared memory that workers change where it lies, and the range that one of them dies of |
 //! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
 //! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |

@@ -114,10 +114,15 @@ impl Desk {
     pub(super) fn begin(&self, claim: usize, count: u64, limited: bool) -> Option<u64> {
         // Before the call is begun, so that a limit is never held against the time of another.
         if limited {
-            self.words().begun.store(clock::coarse(), Ordering::Release);
+            self.restart();
         }
         let call = self.claim(claim).fetch_add(1, Ordering::AcqRel);
         (call < count).then_some(call)
+    }
+
+    /// Gives the current call its time limit anew.
+    pub(super) fn restart(&self) {
+        self.words().begun.store(clock::coarse(), Ordering::Release);
     }
 
     /// Leaves no call under a time limit.

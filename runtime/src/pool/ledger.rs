@@ -167,6 +167,11 @@ impl State {
         self.workers.iter().filter(|worker| !worker.leaves()).count()
     }
 
+    /// How many workers there may be, if there is much to do.
+    pub(super) fn most_workers(&self) -> usize {
+        self.range.map_or(self.target, |range| range.most)
+    }
+
     pub(super) fn has_waiters(&self) -> bool {
         self.waiters > 0
     }

@@ -25,6 +25,9 @@
 //! Tasks that take microseconds travel in large batches and tasks that take long one by one; a worker that has nothing to do takes over what
 //! another has not begun.
 //!
+//! Of what lies in shared memory nothing has to travel: workers change a [`SharedSlice`](crate::shm::SharedSlice) in place, range by range
+//! ([`for_each_mut`](Pool::for_each_mut)), or compute one out of another ([`map_slice`](Pool::map_slice)).
+//!
 //! # Failure
 //!
 //! Failure is the task's. A panic, an `exit`, a signal, a [time limit](Builder::task_timeout), arguments or a result that cannot be
@@ -49,6 +52,7 @@
 //!
 //! Workers share the memory of a channel with each other and with the pool: see [there](mod@crate::channel#trust).
 
+mod board;
 mod crew;
 mod desk;
 mod engine;
@@ -58,8 +62,10 @@ mod ledger;
 mod manager;
 mod measure;
 mod message;
+mod pass;
 mod progress;
 mod report;
+mod slice;
 mod stateful;
 mod stats;
 mod stream;
@@ -79,6 +85,7 @@ use serde::de::DeserializeOwned;
 pub use error::{PoolError, TaskError, TaskFailure};
 pub use progress::Progress;
 pub use report::{Report, SlowTask, Totals};
+pub use slice::{RangeError, SliceError};
 pub use stateful::{Stateful, StatefulFunction, stateful};
 pub use stats::{Stats, WorkerStats};
 pub use task::Task;

@@ -238,7 +238,7 @@ fn begin(bytes: &[u8], mut remaining: Remaining) -> Result<(), Failure> {
 }
 
 /// Calls, and makes a failure of a panic.
-fn caught<R>(call: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+pub(super) fn caught<R>(call: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|cause| {
         let panicked = panic::last(cause.as_ref());
         panic::drop_quietly(cause);
@@ -343,17 +343,18 @@ where
     F: Function<A>,
     A: DeserializeOwned,
 {
-    while let Some(arguments) = batch.next() {
-        let at = batch.outbox.parcel.bytes.len();
-        let done = caught(|| {
-            let arguments: A = parcel::unpack_part(arguments, &mut batch.remaining)
-                .map_err(|error| Failure::Argument(error.to_string()))?;
-            batch.meter.decoded();
-            let output = runtime::conjure::<F>().call(arguments);
-            write(&output, &mut batch.outbox.parcel)
-            // Here the output is dropped, whose destructor may panic as well.
-        });
-        batch.answered(at, done);
+    batch.each(|arguments: A, _| runtime::conjure::<F>().call(arguments));
+}
+
+/// The time limit of the call that is being made, if it has one.
+pub(super) struct Limit<'a>(Option<&'a Desk>);
+
+impl Limit<'_> {
+    /// Gives what follows the whole time.
+    pub(super) fn restart(&self) {
+        if let Some(desk) = self.0 {
+            desk.restart();
+        }
     }
 }
 
@@ -398,6 +399,29 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Makes each of the calls.
+    #[inline]
+    pub(super) fn each<A, R>(&mut self, mut call: impl FnMut(A, &Limit<'_>) -> R)
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        let worker = self.worker;
+        let limit = Limit(self.head.limited.then_some(&worker.desk));
+        while let Some(arguments) = self.next() {
+            let at = self.outbox.parcel.bytes.len();
+            let done = caught(|| {
+                let arguments: A = parcel::unpack_part(arguments, &mut self.remaining)
+                    .map_err(|error| Failure::Argument(error.to_string()))?;
+                self.meter.decoded();
+                let output = call(arguments, &limit);
+                write(&output, &mut self.outbox.parcel)
+                // Here the output is dropped, whose destructor may panic as well.
+            });
+            self.answered(at, done);
+        }
+    }
+
     /// The arguments of the next call, which begins.
     fn next(&mut self) -> Option<&'a [u8]> {
         self.worker.desk.begin(

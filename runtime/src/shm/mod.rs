@@ -36,7 +36,8 @@
 //! is. So there are four ways, each of which keeps that promise: atomics; copies, by [`read_at`](SharedMemory::read_at) and
 //! [`write_at`](SharedMemory::write_at); plain data from the moment on when nobody can write it
 //! ([`freeze`](SharedMemory::freeze), and the plain parts of a [`Shared`]); and plain data while nobody else has it
-//! ([`get_mut`](SharedMemory::get_mut)).
+//! ([`get_mut`](SharedMemory::get_mut), [also](SharedSlice::get_mut) of a slice, which a pool can change
+//! [in place](crate::pool::Pool::for_each_mut)).
 //!
 //! # What is left behind
 //!
@@ -61,6 +62,7 @@ mod builder;
 mod copy;
 mod cursor;
 mod freeze;
+pub(crate) mod loan;
 mod memory;
 mod named;
 mod shared;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::typed::Typed;
 use crate::Shareable;
-use crate::sys::borrow;
 use crate::wire::attachment;
 
 /// One value that processes share.
@@ -91,7 +90,7 @@ impl<T: Shareable + fmt::Debug> fmt::Debug for Shared<T> {
 
 impl<T: Shareable> Serialize for Shared<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attachment::write(borrow(self.0.object()), serializer)
+        attachment::write(self.0.share(), serializer)
     }
 }
 

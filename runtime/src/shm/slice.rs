@@ -9,12 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::Zero;
 use super::typed::Typed;
 use crate::Shareable;
-use crate::sys::borrow;
 use crate::wire::attachment;
 
 /// Values of one type, side by side, that processes share. Their number is fixed.
 ///
-/// A handle, as [`Shared`](super::Shared) is one; and as there, atomics change, and what is none stays as it was made.
+/// A handle, as [`Shared`](super::Shared) is one; and as there, atomics change, and what is none stays as it is from when a second handle
+/// was made or one was sent. Before that it can be changed: here by [`get_mut`](Self::get_mut), and by the workers of a
+/// [`Pool`](crate::pool::Pool::for_each_mut).
 ///
 /// ```
 /// use offspring::shm::SharedSlice;
@@ -69,6 +70,40 @@ impl<T: Shareable> SharedSlice<T> {
     {
         Typed::zeroed(count).map(Self)
     }
+
+    /// The values themselves, to be changed, while nobody else has them: they were made in this process, and no handle was cloned or
+    /// sent. As [`Arc::get_mut`](std::sync::Arc::get_mut); a [pool](crate::pool::Pool::for_each_mut) changes them so with several processes.
+    ///
+    /// ```
+    /// use offspring::shm::SharedSlice;
+    ///
+    /// let mut table = SharedSlice::from_fn(3, |index| index as f64)?;
+    /// table.get_mut().unwrap()[2] = 0.5;
+    /// let clone = table.clone();
+    /// assert!(table.get_mut().is_none());
+    /// assert_eq!(clone[..], [0.0, 1.0, 0.5]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn get_mut(&mut self) -> Option<&mut [T]> {
+        if !self.0.is_alone() {
+            return None;
+        }
+        let count = self.0.count();
+        self.0.mapping_mut().map(|mapping| mapping.slice_mut(0, count))
+    }
+
+    pub(super) fn typed(&self) -> &Typed<T> {
+        &self.0
+    }
+
+    pub(super) fn typed_mut(&mut self) -> &mut Typed<T> {
+        &mut self.0
+    }
+
+    pub(super) fn of(typed: Typed<T>) -> Self {
+        Self(typed)
+    }
 }
 
 impl<T: Shareable> Deref for SharedSlice<T> {
@@ -108,7 +143,7 @@ impl<T: Shareable + fmt::Debug> fmt::Debug for SharedSlice<T> {
 
 impl<T: Shareable> Serialize for SharedSlice<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attachment::write(borrow(self.0.object()), serializer)
+        attachment::write(self.0.share(), serializer)
     }
 }
 

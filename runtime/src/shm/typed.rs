@@ -7,11 +7,14 @@ use std::any::type_name;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::block::{Block, Taking, invalid};
 use crate::Shareable;
-use crate::sys::Object;
+use crate::process::exit;
+use crate::sys::memory::Mapping;
 use crate::sys::seal::{self, Seal};
+use crate::sys::{Borrowed, Object, borrow, fork};
 use crate::wire::fingerprint;
 
 /// What says what a block holds.
@@ -24,14 +27,23 @@ const MOST_ALIGNED: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Typed<T> {
-    block: Arc<Block>,
+    held: Arc<Held>,
     count: usize,
     values: PhantomData<T>,
 }
 
+/// What the clones have in common.
+#[derive(Debug)]
+struct Held {
+    block: Block,
+    /// When it was made, if that was here: it is another moment in a copy of this process, and after it.
+    made: Option<u64>,
+    travelled: AtomicBool,
+}
+
 impl<T> Clone for Typed<T> {
     fn clone(&self) -> Self {
-        Self { block: Arc::clone(&self.block), count: self.count, values: PhantomData }
+        Self { held: Arc::clone(&self.held), count: self.count, values: PhantomData }
     }
 }
 
@@ -65,7 +77,8 @@ impl<T: Shareable> Typed<T> {
         seal::seal(&block.object, Seal::Resizing)?;
         block.mapping.put(length - size_of::<Label>(), label::<T>(count));
         fill(&mut block);
-        Ok(Self { block: Arc::new(block), count, values: PhantomData })
+        exit::prepare_copies(); // which count
+        Ok(Self::of(block, count, Some(fork::generation())))
     }
 
     /// Takes a block that arrived, if it holds such values.
@@ -83,15 +96,55 @@ impl<T: Shareable> Typed<T> {
         if found != label::<T>(count) || place_of_label::<T>(count) != place {
             return Err(other());
         }
-        Ok(Self { block: Arc::new(block), count, values: PhantomData })
+        Ok(Self::of(block, count, None))
     }
 
-    pub(super) fn object(&self) -> &Object {
-        &self.block.object
+    fn of(block: Block, count: usize, made: Option<u64>) -> Self {
+        let held = Held { block, made, travelled: AtomicBool::new(made.is_none()) };
+        Self { held: Arc::new(held), count, values: PhantomData }
+    }
+
+    /// The memory file, for who keeps it to himself and lets go of it.
+    pub(super) fn lend(&self) -> Borrowed<'_> {
+        borrow(&self.held.block.object)
+    }
+
+    /// The memory file, for others to have as well.
+    pub(super) fn share(&self) -> Borrowed<'_> {
+        self.held.travelled.store(true, Relaxed);
+        self.lend()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     pub(super) fn values(&self) -> &[T] {
-        self.block.mapping.slice(0, self.count)
+        self.values_at(0, self.count)
+    }
+
+    /// Some of the values, and no reference to the others.
+    pub(super) fn values_at(&self, first: usize, count: usize) -> &[T] {
+        self.held.block.mapping.slice(first * size_of::<T>(), count)
+    }
+
+    /// Whether nobody else has the values, nor can have them while this is borrowed.
+    pub(super) fn is_alone(&mut self) -> bool {
+        Arc::get_mut(&mut self.held)
+            .is_some_and(|held| held.made == Some(fork::generation()) && !*held.travelled.get_mut())
+    }
+
+    /// The mapping, unless this process has another handle of it.
+    pub(super) fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        Arc::get_mut(&mut self.held).map(|held| &mut held.block.mapping)
+    }
+
+    /// Says that nobody else has the values yet, who [was alone](Self::is_alone) when this was borrowed, and it has been since: a copy that
+    /// was made of the process meanwhile cannot get at what is borrowed for ever there.
+    pub(super) fn stays_alone(&mut self) {
+        if let Some(held) = Arc::get_mut(&mut self.held) {
+            held.made = Some(fork::generation());
+        }
     }
 }
 

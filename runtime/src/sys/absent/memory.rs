@@ -4,6 +4,7 @@
 //! mapping has to be of memory that this process or one that it trusts has made.
 
 use std::io;
+use std::mem::MaybeUninit;
 
 use crate::sys::Shareable;
 use crate::sys::platform::Object;
@@ -102,6 +103,16 @@ impl Mapping {
 
     /// Values that lie side by side from an offset on.
     pub(crate) fn slice<T: Shareable>(&self, _offset: usize, _count: usize) -> &[T] {
+        match *self {}
+    }
+
+    /// Values that nobody else reads or writes while they are borrowed.
+    pub(crate) fn slice_mut<T: Shareable>(&mut self, _offset: usize, _count: usize) -> &mut [T] {
+        match *self {}
+    }
+
+    /// Room for such values.
+    pub(crate) fn room_mut<T: Shareable>(&mut self, _offset: usize, _count: usize) -> &mut [MaybeUninit<T>] {
         match *self {}
     }
 

@@ -2,6 +2,7 @@
 //! holds or maps it, and mappings of it.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -198,6 +199,30 @@ impl Mapping {
         // SAFETY: as many as lie within the mapping, which is there until drop, and aligned; of a type whose bytes any process may
         // have written.
         unsafe { std::slice::from_raw_parts(place.as_ptr(), count) }
+    }
+
+    /// Values as [`slice`](Self::slice) has them, which nobody else reads or writes while they are borrowed, by agreement of the processes.
+    ///
+    /// # Panics
+    /// When they do not lie within the mapping, or not aligned: the offset is our own.
+    pub(crate) fn slice_mut<T: Shareable>(&mut self, offset: usize, count: usize) -> &mut [T] {
+        let room = self.room_mut::<T>(offset, count);
+        let start = room.as_mut_ptr().cast::<T>();
+        // SAFETY: the same place, which is borrowed all the while; it holds values, whose bytes any process may have written.
+        unsafe { std::slice::from_raw_parts_mut(start, count) }
+    }
+
+    /// Room for values, as [`slice_mut`](Self::slice_mut) has them; there may be none yet.
+    ///
+    /// # Panics
+    /// As there.
+    pub(crate) fn room_mut<T: Shareable>(&mut self, offset: usize, count: usize) -> &mut [MaybeUninit<T>] {
+        let length = size_of::<T>().checked_mul(count).expect("shared values lie outside their memory");
+        assert!(offset % align_of::<T>() == 0, "shared values are not aligned");
+        let place = self.place(offset, length).cast::<MaybeUninit<T>>();
+        // SAFETY: within the mapping, which is there until drop and borrowed until then, and aligned; what a `MaybeUninit` holds is
+        // always one. Nobody else has these values, as the caller says.
+        unsafe { std::slice::from_raw_parts_mut(place.as_ptr(), count) }
     }
 
     /// Puts a value at an offset of a mapping that nobody else has yet.
