@@ -204,6 +204,7 @@ pub mod channel;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod sys;
+pub(crate) mod trace;
 pub(crate) mod wire;
 
 pub mod net;

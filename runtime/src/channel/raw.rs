@@ -22,6 +22,12 @@ impl<T> Sender<T> {
         self.end.send(parcel, Form::Value, Patience::None)
     }
 
+    /// Sends a parcel; waits while the channel is full, but not longer than until then.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn send_parcel_until(&self, parcel: &Parcel, deadline: Instant) -> Result<(), SendFailure> {
+        self.end.send(parcel, Form::Value, Patience::Until(Some(deadline)))
+    }
+
     /// Wakes all who wait to receive, for a reason of their own that they see by now. Takes no lock: a process that was stopped with one in its hands
     /// is in nobody's way.
     pub(crate) fn wake_receivers(&self) -> io::Result<()> {

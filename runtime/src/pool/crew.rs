@@ -12,6 +12,7 @@ use super::worker::Message;
 use crate::channel::{SendFailure, Sender};
 use crate::launch::Failure;
 use crate::process::Child;
+use crate::trace::Source;
 
 /// What takes this long is no quick call, whatever others were.
 pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
@@ -24,6 +25,8 @@ pub(super) struct Worker {
     pub(super) number: u64,
     pub(super) who: Arc<Who>,
     pub(super) child: Child<Option<Failure>>,
+    /// Until this is dropped, what it says is heard.
+    pub(super) _source: Source,
     /// `None` once it gets no more.
     pub(super) jobs: Option<Sender<Message>>,
     pub(super) desk: Desk,
@@ -115,6 +118,7 @@ impl Worker {
     }
 
     /// Gives it a job: else the job, and why it can be given to nobody, if that is so.
+    #[allow(clippy::result_large_err)] // it is a job, which goes on to somebody else
     pub(super) fn give(&mut self, job: Job) -> Result<(), (Job, Option<String>)> {
         let (Some(jobs), Some(claim)) = (&self.jobs, self.claims.pop()) else { return Err((job, None)) };
         self.desk.offer(claim);
@@ -126,6 +130,7 @@ impl Worker {
             claim: claim as u64,
             limited: job.limit.is_some(),
             leisurely: job.is_leisurely,
+            trace: job.context.word(),
         };
         match job.payload.send(&head, jobs, &mut self.buffer) {
             // One that has ended is buried soon, and its jobs go to others.

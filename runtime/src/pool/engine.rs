@@ -37,6 +37,7 @@ use crate::channel::{Raw, Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
 use crate::sys::{clock, own};
+use crate::trace::Origin;
 use crate::wire::parcel::{Beside, Remaining};
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
@@ -90,6 +91,7 @@ pub(super) struct Engine {
     pokes: AtomicU64,
     start: Start,
     settings: Settings,
+    pub(super) trace: Origin,
     /// The process that has the pool: a copy of it, made by a fork, has none of its threads and workers.
     owner: u32,
 }
@@ -168,6 +170,7 @@ impl Wake for Notice {
 impl Engine {
     pub(super) fn new(settings: Settings, start: Start) -> Result<Arc<Self>, PoolError> {
         let (to_answers, answers) = crate::channel::channel()?;
+        let trace = Origin::here();
         let state = State {
             queue: VecDeque::new(),
             pinned: Vec::new(),
@@ -200,6 +203,7 @@ impl Engine {
             restarts: 0,
             tasks: 0,
             insight: Insight::new(),
+            trace: trace.clone(),
         };
         Ok(Arc::new(Self {
             state: Mutex::new(state),
@@ -210,6 +214,7 @@ impl Engine {
             pokes: AtomicU64::new(0),
             start,
             settings,
+            trace,
             owner: own::pid(),
         }))
     }
@@ -309,12 +314,15 @@ impl Engine {
         // The worker gets duplicates of all of it.
         let ours = Desk::open(crate::sys::Object::from(desk.object().try_clone_to_owned()?))?;
         let (exit, nice) = (settings.exit, settings.nice);
-        let station = Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice };
+        let (line, source) = self.trace.connect();
+        let station = Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, line };
         let child = (self.start)(station)?;
+        self.trace.started(child.name(), child.pid());
         Ok(Worker {
             number,
             who: Arc::new(Who { name: child.name().into(), pid: child.pid() }),
             child,
+            _source: source,
             jobs: Some(to_worker),
             desk: ours,
             assigned: VecDeque::new(),
@@ -494,6 +502,10 @@ impl Engine {
         };
         let status = worker.child.exit_status();
         state.insight.died(&worker, status);
+        match &cause {
+            TaskFailure::Ended(status) => self.trace.ended(&worker.who.name, worker.who.pid, status),
+            cause => self.trace.ended(&worker.who.name, worker.who.pid, cause),
+        }
         let had_nothing = worker.assigned.is_empty();
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
@@ -568,6 +580,9 @@ impl Engine {
         if matches!(state.phase, Phase::Ended(_)) {
             return;
         }
+        if state.is_open() || state.has_work() {
+            self.trace.closed(&why);
+        }
         let pinned = std::mem::take(&mut state.pinned).into_iter().map(|(_, job)| job);
         for job in std::mem::take(&mut state.queue).into_iter().chain(pinned) {
             state.fail(&job, 0, &TaskFailure::Pool(why.clone()), None);
@@ -593,6 +608,7 @@ impl Engine {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Open) {
             state.phase = Phase::Closed;
+            self.trace.closed("`close` was called");
         }
         self.stir(&mut state);
     }

@@ -12,6 +12,7 @@ use super::error::{TaskError, Who};
 use super::message::{HEAD, JobHead, OK, begin_part, end_part, next_part};
 use super::worker::Message;
 use crate::channel::{Raw, SendFailure, Sender};
+use crate::trace::Context;
 use crate::wire::codec::CodecError;
 use crate::wire::parcel::{self, Parcel, Remaining};
 
@@ -155,6 +156,8 @@ pub(super) struct Job {
     pub(super) is_pinned: bool,
     /// Whether its calls are inputs of a map, which their index tells apart.
     pub(super) has_index: bool,
+    /// Where what is logged in it stands.
+    pub(super) context: Context,
 }
 
 /// Where the outcomes of calls arrive.

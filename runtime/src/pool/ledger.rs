@@ -15,6 +15,7 @@ use super::report::{Insight, Report};
 use super::stats::{Stats, WorkerStats};
 use super::timeline::Timeline;
 use crate::channel::Raw;
+use crate::trace::Origin;
 use crate::wire::parcel::{Beside, Remaining};
 
 /// What a worker should have before it at least, in nanoseconds, so that it need not wait for more.
@@ -79,6 +80,7 @@ pub(super) struct State {
     pub(super) restarts: u64,
     pub(super) tasks: u64,
     pub(super) insight: Insight,
+    pub(super) trace: Origin,
 }
 
 /// A number of workers that follows the work that there is.
@@ -332,6 +334,9 @@ impl State {
 
     /// The calls of a job from one on will not be answered.
     pub(super) fn fail(&mut self, job: &Job, from: u64, failure: &TaskFailure, worker: Option<&Arc<Who>>) {
+        if from < job.count {
+            self.trace.failed(&job.context, failure, worker.map(|who| (&*who.name, who.pid)));
+        }
         for call in from..job.count {
             let error = TaskError::of(failure.clone(), worker.cloned());
             let to_tell = job.mailbox.deliver(Delivery::Failed(job.index + job.first + call, error));

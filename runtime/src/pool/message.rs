@@ -28,6 +28,8 @@ pub(super) struct JobHead {
     pub(super) limited: bool,
     /// Whether its answers may be kept until there are others.
     pub(super) leisurely: bool,
+    /// What is logged in it, and where that stands: a [`Context`](crate::trace::Context).
+    pub(super) trace: u64,
 }
 
 /// What a message of a worker is.
@@ -84,7 +86,7 @@ impl JobHead {
                 self.claim,
                 self.limited.into(),
                 self.leisurely.into(),
-                0,
+                self.trace,
                 0,
             ],
             bytes,
@@ -92,8 +94,9 @@ impl JobHead {
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [function, job, count, first, claim, limited, leisurely, _, _] = read(bytes)?;
-        Some(Self { function, job, count, first, claim, limited: limited != 0, leisurely: leisurely != 0 })
+        let [function, job, count, first, claim, limited, leisurely, trace, _] = read(bytes)?;
+        let (limited, leisurely) = (limited != 0, leisurely != 0);
+        Some(Self { function, job, count, first, claim, limited, leisurely, trace })
     }
 }
 
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn heads_come_back() {
         let mut bytes = [0; HEAD];
-        let job = JobHead { function: 1, job: 2, count: 3, first: 4, claim: 5, limited: true };
+        let job = JobHead { function: 1, job: 2, count: 3, first: 4, claim: 5, limited: true, trace: 6 };
         job.write(&mut bytes);
         assert_eq!(JobHead::read(&bytes), Some(job));
         let longest = Longest { nanoseconds: 8, call: 9, among: 10 };

@@ -48,6 +48,38 @@
 //! [`terminate`](Pool::terminate), and dropping the pool, kills the workers: tasks that are not done fail. Workers are
 //! daemons: they end with the process that has the pool, however it ends.
 //!
+//! # Logging
+//!
+//! With the cargo feature `tracing`, what workers log with [`tracing`](https://docs.rs/tracing) arrives in the subscriber of the process that
+//! has the pool: events and spans, with level, target, file, line and fields, in the span that was the current one when the task was submitted. Events
+//! have two fields more, `process.name` and `process.pid`.
+//!
+#![cfg_attr(feature = "tracing", doc = "```")]
+#![cfg_attr(not(feature = "tracing"), doc = "```ignore")]
+//! #[offspring::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     tracing_subscriber::fmt().init(); // before the pool is started
+//!     let pool = offspring::Pool::new(2)?;
+//!     let _span = tracing::info_span!("squares").entered();
+//!     pool.try_map(|n: u64| tracing::info!(n, "the square is {}", n * n), 1..=3)?;
+//!     // … INFO squares: rust_out: the square is 4 n=2 process.name="Worker-1" process.pid=4711
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - The subscriber is that of the thread that starts the pool. If it has none then, the workers log to whomever they have.
+//! - A thread of the library emits the lines, in the order of each worker, about when they come: perhaps a little after the result of
+//!   the task. [`join`](Pool::join), the drop of a pool, and the end of the program wait for what is under way, half a second at most.
+//! - A line is sent at once, so those before a crash arrive. The spans of a worker that has ended are closed.
+//! - Levels that nobody wants are not even written down in the workers, also when that changes. What a filter refuses by
+//!   target is sent first.
+//! - A worker waits for a subscriber that does not keep up, but for no longer than a tenth of a second; then lines are dropped, and a warning
+//!   says how many.
+//! - An initializer that sets a global default of its own keeps its worker out of all this. A task cannot set one.
+//! - Only lines of workers travel, not those of processes that are started otherwise.
+//!
+//! The library's own events have the target `offspring::pool` and the level `DEBUG`: workers that start and end, tasks that fail, pools that close.
+//!
 //! # Trust
 //!
 //! Workers share the memory of a channel with each other and with the pool: see [there](mod@crate::channel#trust).
@@ -101,6 +133,7 @@ use worker::{Initializer, Runner};
 use crate::launch::StartMethod;
 use crate::process::{Function, cpu_count, target};
 use crate::sys::{image, poller};
+use crate::trace::Context;
 
 /// After how long without a task a worker ends that need not stay.
 const IDLE: Duration = Duration::from_secs(60);
@@ -500,6 +533,7 @@ impl Pool {
             is_leisurely: false,
             is_pinned: false,
             has_index: false,
+            context: Context::here(),
         }
     }
 
@@ -552,9 +586,8 @@ impl Pool {
     {
         let (function, payload) = call::<F, A>(&arguments)?;
         let mailbox = Arc::<Mailbox>::default();
-        let make =
-            || Job { is_pinned: true, ..self.job(function, Arc::clone(&payload), 0, Arc::clone(&mailbox)) };
-        let count = self.engine.submit_to_all(make)?;
+        let job = Job { is_pinned: true, ..self.job(function, payload, 0, Arc::clone(&mailbox)) };
+        let count = self.engine.submit_to_all(|| job.clone())?;
         let mut results = Vec::with_capacity(count);
         let mut deliveries = VecDeque::new();
         while results.len() < count {
@@ -652,6 +685,7 @@ impl Pool {
     pub fn join(&self) {
         self.close();
         self.engine.join();
+        self.engine.trace.settle();
     }
 
     /// What the [exit functions](Builder::worker_exit) of workers have returned since the last time, in no order; after [`join`](Self::join) those of all
@@ -682,6 +716,7 @@ impl Pool {
         self.engine.end(&mut self.engine.lock(), why.into());
         // Killed processes end as soon as the system lets them.
         self.engine.attend(poller::deadline(Some(Duration::from_secs(5))), |state| state.is_deserted());
+        self.engine.trace.settle();
     }
 }
 

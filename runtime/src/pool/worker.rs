@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::desk::{Desk, OUTBOX};
+use super::error::TaskFailure;
 use super::measure::{Measured, Meter};
 use super::message::{AnswerHead, HEAD, JobHead, Kind, OK, begin_part, end_part, next_part};
 use super::stateful::StatefulFunction;
@@ -16,6 +17,7 @@ use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::{Function, exit as process_exit};
 use crate::sys::{cpu, image, own, runtime};
+use crate::trace;
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
 
@@ -43,6 +45,8 @@ pub(super) struct Station {
     /// The CPU that it is to run on, and how nice it is to be to others.
     pub(super) cpu: Option<usize>,
     pub(super) nice: Option<i32>,
+    /// What it logs goes there.
+    pub(super) line: trace::Line,
 }
 
 impl Serialize for Desk {
@@ -147,7 +151,7 @@ where
 
 /// The worker's life. Its output says why it could not begin.
 pub(super) fn work(station: Station) -> Option<Failure> {
-    let Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice } = station;
+    let Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, line } = station;
     let refused = |what: String, error: io::Error| Some(Failure::Setup(format!("{what}: {error}")));
     if let Some(Err(error)) = cpu.map(cpu::pin) {
         return refused(format!("it cannot run on CPU {}", cpu.unwrap_or_default()), error);
@@ -157,6 +161,7 @@ pub(super) fn work(station: Station) -> Option<Failure> {
     }
     process_exit::prepare_copies(); // which calls may make, and let return
     let mut buffer = Vec::new();
+    let listening = trace::listen(line);
     STATE.set(Some(Box::new(())));
     if has_initializer {
         match take(&jobs, &mut buffer) {
@@ -168,6 +173,7 @@ pub(super) fn work(station: Station) -> Option<Failure> {
             Err(_) => return None, // the pool is gone
         }
     }
+    listening.settle();
     let worker = Worker { number, answers, desk };
     let mut meter = Meter::start(worker.desk.gauge());
     if worker.send(&AnswerHead::alone(Kind::Ready, number)).is_err() {
@@ -327,7 +333,9 @@ impl Worker {
             answered: 0,
         };
         batch.outbox.begin();
+        trace::enter(head.trace);
         run(&mut batch);
+        trace::leave();
         batch.end();
         if head.limited {
             self.desk.rest();
@@ -438,6 +446,7 @@ impl<'a> Batch<'a> {
     fn answered(&mut self, at: usize, done: Result<(), Failure>) {
         let failed = done.is_err();
         if let Err(failure) = done {
+            trace::failed(|| TaskFailure::from(failure.clone()));
             write_failure(failure, at, &mut self.outbox.parcel);
         }
         if own::pid() != self.me {
