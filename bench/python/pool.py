@@ -6,6 +6,7 @@ Requests and answers are those of `src/pool/protocol.rs`. Each pool says which f
 them return iterables of the results.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -209,7 +210,8 @@ def part(here, there):
     """Confines all threads of this process to a CPU, and those of its children to another."""
     for pid, cpu in [(os.getpid(), here), *((child, there) for child in children())]:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(thread), {cpu})
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread), {cpu})
 
 
 def resident_kib():

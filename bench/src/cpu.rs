@@ -1,6 +1,7 @@
 //! Processors and clocks.
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
@@ -48,7 +49,10 @@ fn confine(pid: u32, cpu: usize) -> Result<()> {
     let mut one = CpuSet::new();
     one.set(cpu)?;
     for thread in procfs::thread_ids(pid)? {
-        sched_setaffinity(Pid::from_raw(thread), &one)?;
+        match sched_setaffinity(Pid::from_raw(thread), &one) {
+            Ok(()) | Err(Errno::ESRCH) => {} // some have ended meanwhile
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ const INSTALLED: [&str; 2] = ["loky", "mpire"];
 fn everybody_takes_part_or_is_named_as_absent() {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pool");
     let mut work = Command::new(env!("CARGO_BIN_EXE_work"));
-    let status = work.args(["pool", "--quick", "--rounds", "1", "--out"]).arg(&out).status().unwrap();
-    assert!(status.success(), "{status}");
+    let ran = work.args(["pool", "--quick", "--rounds", "1", "--out"]).arg(&out).output().unwrap();
+    assert!(ran.status.success(), "{}: {}", ran.status, String::from_utf8_lossy(&ran.stderr));
 
     let results: Value = serde_json::from_slice(&fs::read(out.join("pool.json")).unwrap()).unwrap();
     assert_eq!(results["failures"], Value::Array(Vec::new()));

@@ -26,8 +26,8 @@ pub(crate) struct Contestant {
     pub(crate) watched: Option<u64>,
     /// Whether its pool's beginning and end are measured.
     pub(crate) lives: bool,
-    /// Whether it works in place on memory that it shares.
-    pub(crate) in_place: bool,
+    /// What it does to memory that it shares.
+    pub(crate) passes: &'static [Pass],
 }
 
 /// What does the tasks.
@@ -115,6 +115,30 @@ impl Way {
     }
 }
 
+/// What is done to numbers in memory that the workers share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Pass {
+    /// One is added to each, where it lies.
+    InPlace,
+    /// Each plus one goes to its place in other memory that is there,
+    Into,
+    /// or that is new.
+    New,
+}
+
+impl Pass {
+    pub(crate) const ALL: [Self; 3] = [Self::InPlace, Self::Into, Self::New];
+
+    /// What it is called in tables.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::InPlace => "in place",
+            Self::Into => "into a slice that is there",
+            Self::New => "into a new slice",
+        }
+    }
+}
+
 /// The library that all this is about.
 pub(crate) const OURS: &str = "offspring";
 
@@ -128,7 +152,7 @@ const NOBODY: Contestant = Contestant {
     large: None,
     watched: None,
     lives: false,
-    in_place: false,
+    passes: &[],
 };
 
 /// A pool that does everything that pools of processes do.
@@ -174,7 +198,7 @@ pub(crate) const ALL: [Contestant; 10] = [
         kind: Kind::Rayon,
         tiny: &[Way::Map, Way::Ones, Way::Batches],
         work: &[Way::Map, Way::Ones],
-        in_place: true,
+        passes: &Pass::ALL,
         ..called("rayon", "threads, rayon", POOL)
     },
     Contestant {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::contestant::Way;
+use super::contestant::{Pass, Way};
 use crate::summary::Rate;
 
 /// What a driver is asked for.
@@ -19,8 +19,8 @@ pub(crate) enum Request {
     Single { large: bool, millis: u64, least: usize },
     /// Give it tasks that take so much processor time.
     Work { way: Way, ns: Vec<u64> },
-    /// Have it add one to each of so many numbers in memory that the workers share, again and again until this time is over.
-    InPlace { count: u64, millis: u64 },
+    /// Have it go over so many numbers in memory that the workers share, again and again until this time is over.
+    Slice { pass: Pass, count: u64, millis: u64 },
     /// Give it nothing for this long.
     Idle { millis: u64 },
     /// Go through the results for so many inputs as `imap` gives them, and look at this process's memory when so many have come.

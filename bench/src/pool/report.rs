@@ -1,6 +1,6 @@
 //! The tables.
 
-use super::contestant::{ALL, Contestant, Kind, Way};
+use super::contestant::{ALL, Contestant, Kind, Pass, Way};
 use super::protocol::Life;
 use super::results::{Lives, Results, Works};
 use super::rounds::LOOKS;
@@ -23,7 +23,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         large(results),
         even(results),
         skewed(results),
-        in_place(results),
+        slices(results),
         idle(results),
         lives(results),
         watched(results),
@@ -234,16 +234,21 @@ fn milliseconds(ns: u64) -> String {
     format!("{:.1} ms", ns as f64 / 1e6)
 }
 
-fn in_place(results: &Results) -> Option<String> {
-    let bound = results.elements("rayon");
+fn slices(results: &Results) -> Option<String> {
     let rows = rows(|who| {
-        let elements = results.elements(who.id);
-        vec![elements.map(number), elements.map(|value| ratio(Some(value), bound))]
+        let told = |pass| {
+            let elements = results.elements(who.id, pass);
+            [elements.map(number), elements.map(|value| ratio(Some(value), results.elements("rayon", pass)))]
+        };
+        Pass::ALL.map(told).concat()
     });
+    let mut columns = vec![""];
+    columns.extend(Pass::ALL.iter().flat_map(|pass| [pass.label(), "÷ rayon"]));
     section(
-        "In place (millions of elements a second)",
-        "One is added to each of 4 Mi numbers of 8 bytes, in memory that the workers share.",
-        &["", "elements", "÷ rayon"],
+        "Shared memory (millions of elements a second)",
+        "4 Mi numbers of 8 bytes in memory that the workers share: one is added to each where it lies (`for_each_mut`), or the sum goes to its \
+         place in another slice, which is there (`map_slice_into`) or new (`map_slice`).",
+        &columns,
         &rows,
     )
 }

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::contestant::{Contestant, Way};
+use super::contestant::{Contestant, Pass, Way};
 use super::protocol::Life;
 use super::tasks::LARGE;
 use crate::facts::Facts;
@@ -25,7 +25,7 @@ pub(crate) struct Results {
     /// Tasks of which few take very long.
     pub(crate) skewed: Works,
     /// Numbers in memory that the workers share.
-    pub(crate) in_place: Vec<Flow>,
+    pub(crate) slices: Vec<Slice>,
     pub(crate) idle: Vec<Idle>,
     pub(crate) watched: Vec<Watched>,
     pub(crate) lives: Vec<Lives>,
@@ -44,6 +44,17 @@ pub(crate) struct Flow {
     pub(crate) count: u64,
     /// One rate a round.
     pub(crate) tasks: Vec<Rate>,
+}
+
+/// One contestant going over many numbers in memory that its workers share.
+#[derive(Debug, Serialize)]
+pub(crate) struct Slice {
+    #[serde(rename = "contestant")]
+    pub(crate) who: &'static Contestant,
+    pub(crate) pass: Pass,
+    pub(crate) count: u64,
+    /// One rate a round.
+    pub(crate) elements: Vec<Rate>,
 }
 
 /// One task after the other, each when the one before is done.
@@ -155,10 +166,10 @@ impl Results {
         each(&self.large, id, way).map(|ns| LARGE as f64 / ns * 1e9 / f64::from(1 << 30))
     }
 
-    /// How many million elements a second, in place.
-    pub(crate) fn elements(&self, id: &str) -> Option<f64> {
-        let flow = self.in_place.iter().find(|flow| flow.who.id == id)?;
-        median_each(&flow.tasks).map(|ns| 1e3 / ns)
+    /// How many million elements of shared memory a second.
+    pub(crate) fn elements(&self, id: &str, pass: Pass) -> Option<f64> {
+        let slice = self.slices.iter().find(|slice| (slice.who.id, slice.pass) == (id, pass))?;
+        median_each(&slice.elements).map(|ns| 1e3 / ns)
     }
 
     fn singles(&self, id: &str, placement: Placement, large: bool) -> Option<&[Summary]> {

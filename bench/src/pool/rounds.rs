@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::contestant::{ALL, Contestant, Kind, WORKERS, Way};
 use super::mix;
 use super::protocol::{Answer, Request};
-use super::results::{Absent, Flow, Idle, Lives, Results, Singles, Watched, Worked, Works};
+use super::results::{Absent, Flow, Idle, Lives, Results, Singles, Slice, Watched, Worked, Works};
 use crate::cpu;
 use crate::facts::Facts;
 use crate::failures::{Failures, note};
@@ -99,8 +99,8 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
     let even = stage.work(plan.work_rounds, &vec![1_000_000; plan.even]);
     note("tasks of which few take very long");
     let skewed = stage.work(plan.work_rounds, &mix::skewed(plan.skewed));
-    note("in place");
-    let in_place = stage.in_place(&plan);
+    note("numbers in memory that is shared");
+    let slices = stage.slices(&plan);
     note("waiting");
     let idle = stage.idle(plan.idle_millis);
     stage.close();
@@ -129,7 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<Results> {
         singles,
         even,
         skewed,
-        in_place,
+        slices,
         idle,
         watched,
         lives,
@@ -282,13 +282,18 @@ impl Stage {
         self.take_rates(plan.rounds, turns.collect())
     }
 
-    fn in_place(&mut self, plan: &Plan) -> Vec<Flow> {
-        let seats = self.guests_in_order().filter(|(_, who)| who.in_place);
-        let turns = seats.map(|(seat, who)| {
-            let cell = Flow { who, way: Way::Map, count: SHARED, tasks: Vec::new() };
-            Turn { seat, request: Request::InPlace { count: SHARED, millis: plan.millis }, cell }
+    fn slices(&mut self, plan: &Plan) -> Vec<Slice> {
+        let turns = self.guests_in_order().flat_map(|(seat, who)| {
+            who.passes.iter().map(move |&pass| {
+                let cell = Slice { who, pass, count: SHARED, elements: Vec::new() };
+                Turn { seat, request: Request::Slice { pass, count: SHARED, millis: plan.millis }, cell }
+            })
         });
-        self.take_rates(plan.rounds, turns.collect())
+        self.take_turns(plan.rounds, turns.collect(), |cell, answer| {
+            if let Answer::Flow(rate) = answer {
+                cell.elements.push(rate);
+            }
+        })
     }
 
     fn singles(&mut self, plan: &Plan, placement: Placement) -> Vec<Singles> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::contestant::{Contestant, Kind, Way};
+use super::contestant::{Contestant, Kind, Pass, Way};
 use super::protocol::{Answer, Life, Request};
 use super::tasks::{LARGE, sum_of_successors};
 use crate::placement::Placement;
@@ -49,8 +49,8 @@ pub(crate) trait Pool: Sized {
         bail!("it takes one task after the other only")
     }
 
-    /// Adds one to each of so many numbers that the workers share: how much more they add up to.
-    fn in_place(&mut self, _count: u64) -> Result<Outcome> {
+    /// Goes over so many numbers that the workers share: how much more what comes of it adds up to than they did.
+    fn slice(&mut self, _pass: Pass, _count: u64) -> Result<Outcome> {
         bail!("it shares no memory with its workers")
     }
 
@@ -135,9 +135,9 @@ fn serve<C: Contender>(contender: &C, placement: Placement) -> Result<()> {
                 ensure!(outcome.sum == ns.iter().sum::<u64>(), "the results add up to {}", outcome.sum);
                 Ok(Answer::Worked { ns: outcome.ns })
             }
-            Request::InPlace { count, millis } => {
+            Request::Slice { pass, count, millis } => {
                 let pool = opened(open.as_mut())?;
-                again(count, millis, count, || pool.in_place(count))
+                again(count, millis, count, || pool.slice(pass, count))
             }
             Request::Idle { millis } => idle(opened(open.as_mut())?, Duration::from_millis(millis)),
             Request::Watch { looks } => watch(opened(open.as_mut())?, &looks),

@@ -1,16 +1,16 @@
 //! Rayon: the bound, as its threads share the numbers, the results, and what is left to do.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Result, bail};
 use rayon::iter::{
-    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator,
+    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator,
+    ParallelIterator,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{Contender, Outcome, Pool};
-use crate::pool::contestant::{BATCH, WORKERS, Way};
+use crate::pool::contestant::{BATCH, Pass, WORKERS, Way};
 use crate::pool::tasks::{self, large, look, successor};
 
 /// Pools of threads.
@@ -32,6 +32,7 @@ pub(crate) struct Threads {
     pool: ThreadPool,
     argument: Arc<[u8]>,
     shared: Vec<u64>,
+    other: Vec<u64>,
 }
 
 impl Contender for Rayon {
@@ -39,7 +40,7 @@ impl Contender for Rayon {
 
     fn start(&self) -> Result<Threads> {
         let pool = ThreadPoolBuilder::new().num_threads(WORKERS).build()?;
-        Ok(Threads { pool, argument: Arc::clone(&self.argument), shared: Vec::new() })
+        Ok(Threads { pool, argument: Arc::clone(&self.argument), shared: Vec::new(), other: Vec::new() })
     }
 }
 
@@ -83,15 +84,31 @@ impl Pool for Threads {
         self.flow(way, tasks::work, ns.to_vec().into_par_iter())
     }
 
-    fn in_place(&mut self, count: u64) -> Result<Outcome> {
-        self.shared.resize(usize::try_from(count)?, 0);
+    fn slice(&mut self, pass: Pass, count: u64) -> Result<Outcome> {
+        let count = usize::try_from(count)?;
+        self.shared.resize(count, 0);
+        self.other.resize(count, 0);
         let before: u64 = self.shared.iter().sum();
-        let (pool, shared) = (&self.pool, &mut self.shared);
-        let work = || shared.par_iter_mut().for_each(|number| *number = successor(*number));
-        let begin = Instant::now();
-        pool.install(work);
-        let ns = u64::try_from(begin.elapsed().as_nanos())?;
-        Ok(Outcome { ns, sum: self.shared.iter().sum::<u64>() - before })
+        let (pool, shared, other) = (&self.pool, &mut self.shared, &mut self.other);
+        let add = |number: &u64| successor(*number);
+        let outcome = match pass {
+            Pass::InPlace => {
+                let work = || {
+                    shared.par_iter_mut().for_each(|number| *number = successor(*number));
+                    shared
+                };
+                Outcome::of(|| Ok(pool.install(work)), |results| Ok(results.iter().sum()))
+            }
+            Pass::Into => {
+                let work = || {
+                    shared.par_iter().map(add).collect_into_vec(other);
+                    other
+                };
+                Outcome::of(|| Ok(pool.install(work)), |results| Ok(results.iter().sum()))
+            }
+            Pass::New => Outcome::of_all(|| Ok(pool.install(|| shared.par_iter().map(add).collect()))),
+        }?;
+        Ok(Outcome { sum: outcome.sum - before, ..outcome })
     }
 
     fn stop(self) -> Result<()> {
