@@ -24,5 +24,9 @@
 //! | `pool_squares` | a pool: `map`, tasks as they end, and one that kills its worker and fails alone |
 //! | `pool_state` | workers that open something once and keep it from task to task |
 //! | `pool_slice` | a slice in shared memory that workers change where it lies, and the range that one of them dies of |
+//! | `pool_five_tasks` | five tasks on four workers, called back as they are done; `close` and `join` |
+//! | `thumbnails` | a folder of pictures: the one that crashes its decoder is reported, the others have thumbnails |
+//! | `word_count` | large text files, of which each worker reads ranges itself |
+//! | `sqlite_workers` | a database in the hands of each worker; one that is killed is replaced, and opens it again |
 //! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
 //! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |
