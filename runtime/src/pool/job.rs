@@ -370,7 +370,7 @@ impl Mailbox {
     /// Has something done at the first delivery; gives it back if that is there already.
     pub(super) fn call_at_delivery(&self, callback: Callback) -> Option<Callback> {
         let mut content = self.content();
-        if !content.deliveries.is_empty() {
+        if !content.deliveries.is_empty() || self.is_emptied() {
             return Some(callback);
         }
         let former = content.callback.replace(callback);
