@@ -955,3 +955,61 @@ fn workers_have_a_processor_each_and_are_nice() {
         .and_then(|task| task.get().map_err(|error| PoolError::Closed(error.to_string())));
     assert!(error.unwrap_err().to_string().contains("CPU 4000"));
 }
+
+#[offspring::test]
+fn a_worker_that_has_grown_too_large_makes_room_for_a_new_one() {
+    let _dog = watchdog();
+    let grow = |kept: &mut Vec<Vec<u8>>, size: usize| {
+        kept.push(vec![1; size]);
+        std::process::id()
+    };
+    let pool = Pool::builder()
+        .workers(1)
+        .initializer(Vec::<Vec<u8>>::new, ())
+        .max_memory_per_child(64 << 20)
+        .start()
+        .unwrap();
+    let small = pool.try_map(pool::stateful(grow), vec![1000; 500]).unwrap();
+    assert!(small.iter().all(|pid| *pid == small[0]), "it has not grown yet");
+    // The task that makes it too large has its result, and those behind it are done once by the next.
+    let large = pool.submit(pool::stateful(grow), (100 << 20,)).unwrap();
+    let behind = pool.submit_batch(pool::stateful(grow), vec![(1000,); 20]).unwrap();
+    assert_eq!(large.get().unwrap(), small[0]);
+    assert_ne!(behind.last().unwrap().get().unwrap(), small[0]);
+    assert!(behind.iter().take(19).all(|task| task.get().is_ok()));
+    assert_eq!(pool.stats().restarts, 1);
+    assert!(matches!(Pool::builder().max_memory_per_child(0).start(), Err(PoolError::Invalid(_))));
+}
+
+#[offspring::test]
+fn what_is_done_is_not_kept_back_by_a_long_call_behind_it() {
+    let _dog = watchdog();
+    let block = |n: u64, release: Event| {
+        if n == 1000 {
+            release.wait().unwrap();
+        }
+        n
+    };
+    for chunk in [1, 10_000] {
+        let pool = Pool::builder().workers(1).chunk_size(chunk).start().unwrap();
+        let release = Event::new().unwrap();
+        let inputs = (0..2000).map(|n| (n, release.clone()));
+        std::thread::scope(|scope| {
+            let all = scope.spawn(|| pool.starmap(block, inputs).len());
+            until("what is before the long call is answered", || {
+                pool.stats().workers.iter().map(|worker| worker.tasks).sum::<u64>() >= 1000
+            });
+            release.set().unwrap();
+            assert_eq!(all.join().unwrap(), 2000);
+        });
+        let mut results = pool.imap(|n: u64| if n < 1000 { n } else { forever_and(n) }, 0_u64..);
+        assert!((0..1000).all(|n| results.next().unwrap().unwrap() == n));
+        drop(results);
+        pool.terminate();
+    }
+}
+
+fn forever_and(n: u64) -> u64 {
+    forever();
+    n
+}

@@ -41,6 +41,8 @@ pub(super) struct Worker {
     pub(super) verdict: Option<Verdict>,
     /// Its channel took nothing more, or was held by one who is stopped: until when nothing is tried.
     pub(super) full_until: Option<Instant>,
+    /// It makes room for another, because it has more memory than it may.
+    pub(super) is_large: bool,
     pub(super) tasks: u64,
     pub(super) started: Instant,
     /// As `started`, by the clock that workers measure with.
@@ -100,6 +102,7 @@ impl Worker {
         let most = if self.is_ready { ahead } else { 1 };
         self.jobs.is_some()
             && self.verdict.is_none()
+            && !self.is_large
             && self.full_until.is_none_or(|until| Instant::now() >= until)
             && self.assigned.len() < most
             && !self.claims.is_empty()

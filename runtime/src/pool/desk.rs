@@ -32,6 +32,8 @@ shared_layout! {
     struct Words {
         /// When the current call was begun, in milliseconds of the coarse clock, if its job has a time limit; else 0.
         begun: AtomicU64,
+        /// Whether the worker has more memory than it may.
+        large: AtomicU64,
         /// How often the outbox has been emptied.
         emptied: AtomicU64,
         /// What the outbox holds: so many bytes of whole records, and behind them those of a record that is not: from where on, answers of
@@ -159,7 +161,17 @@ impl Desk {
         words.emptied.fetch_add(1, Ordering::Release);
     }
 
+    /// The worker has more memory than it may.
+    pub(super) fn say_large(&self) {
+        self.words().large.store(1, Ordering::Release);
+    }
+
     // --- The pool's ---
+
+    /// Whether the worker has more memory than it may.
+    pub(super) fn is_large(&self) -> bool {
+        self.words().large.load(Ordering::Acquire) != 0
+    }
 
     /// Prepares a claim for a job that is about to be sent.
     pub(super) fn offer(&self, claim: usize) {

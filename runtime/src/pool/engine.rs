@@ -71,6 +71,8 @@ pub(super) struct Settings {
     pub(super) initializer: Option<(u64, Arc<Payload>)>,
     /// After how many calls a worker makes room for another.
     pub(super) max_tasks: Option<u64>,
+    /// How many bytes of memory a worker may have at the end of a task, to get another.
+    pub(super) max_memory: Option<u64>,
     /// Where the function lies that workers call at their end.
     pub(super) exit: Option<u64>,
     /// The CPUs that they run on, one each, if that is fixed.
@@ -181,6 +183,7 @@ impl Engine {
             starting: 0,
             range: settings.range,
             crowded: None,
+            max_memory: settings.max_memory,
             vacancies: 0,
             early: Vec::new(),
             waiters: 0,
@@ -313,9 +316,10 @@ impl Engine {
         let has_initializer = settings.initializer.is_some();
         // The worker gets duplicates of all of it.
         let ours = Desk::open(crate::sys::Object::from(desk.object().try_clone_to_owned()?))?;
-        let (exit, nice) = (settings.exit, settings.nice);
+        let Settings { exit, nice, max_memory, .. } = *settings;
         let (line, source) = self.trace.connect();
-        let station = Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, line };
+        let station =
+            Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, max_memory, line };
         let child = (self.start)(station)?;
         self.trace.started(child.name(), child.pid());
         Ok(Worker {
@@ -332,6 +336,7 @@ impl Engine {
             has_exited: false,
             verdict: None,
             full_until: None,
+            is_large: false,
             tasks: 0,
             started,
             begun,

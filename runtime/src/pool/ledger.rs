@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) range: Option<Range>,
     /// Since when there has been more work than the workers have begun, if it moves.
     pub(super) crowded: Option<Instant>,
+    /// How many bytes of memory a worker may have at the end of a task, to get another.
+    pub(super) max_memory: Option<u64>,
     /// How many workers that have ended are to be replaced.
     pub(super) vacancies: u64,
     /// Workers that said that they are ready before whoever started them came to say that they are there.
@@ -280,6 +282,7 @@ impl State {
                     let why = TaskFailure::Pool("the worker left answers out".into());
                     self.fail_rest(assigned, &why, &who);
                 }
+                self.weigh(place);
             }
         }
     }
@@ -307,6 +310,15 @@ impl State {
             }
             // It is still at it.
             self.workers[place].looks = looks;
+        }
+    }
+
+    /// A worker that has just answered may have more memory than it may: then it begins nothing more.
+    fn weigh(&mut self, place: usize) {
+        let worker = &mut self.workers[place];
+        if self.max_memory.is_some() && !worker.is_large && worker.desk.is_large() {
+            worker.is_large = true;
+            self.hold_back(place, usize::MAX);
         }
     }
 
@@ -492,7 +504,7 @@ impl State {
             if worker.jobs.is_none() || !worker.assigned.is_empty() {
                 continue;
             }
-            let has_done_its_share = max_tasks.is_some_and(|most| worker.tasks >= most);
+            let has_done_its_share = worker.is_large || max_tasks.is_some_and(|most| worker.tasks >= most);
             if no_more || has_done_its_share {
                 worker.jobs = None; // which is the end of its jobs
                 self.vacancies += u64::from(!no_more);

@@ -179,6 +179,7 @@ pub struct Builder {
     chunk_size: Option<u64>,
     initializer: Option<Result<(u64, Arc<Payload>), PoolError>>,
     exit: Option<Result<u64, PoolError>>,
+    max_memory: Option<u64>,
     least: Option<usize>,
     idle: Option<Duration>,
     cpus: Option<Vec<usize>>,
@@ -305,6 +306,16 @@ impl Builder {
         self
     }
 
+    /// With how many bytes of memory of its own a worker makes room for a new one, so that what it leaks goes back to the system. What it shares with others
+    /// does not count. It is looked at when a task is done, every few milliseconds: the task has its result, and what the worker had not begun is done by
+    /// others. On Linux.
+    ///
+    /// It is no limit for a task: for that an [initializer](Self::initializer) can set one (`setrlimit(2)`), and a task that meets it fails alone.
+    pub fn max_memory_per_child(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
+        self
+    }
+
     /// How long a task may take: then its worker is killed, and the task has [`TaskFailure::TimedOut`]. It is looked at every few milliseconds.
     pub fn task_timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
@@ -369,6 +380,9 @@ impl Builder {
         if self.max_tasks == Some(0) {
             return Err(none("`max_tasks_per_child` is 0"));
         }
+        if self.max_memory == Some(0) {
+            return Err(PoolError::Invalid("`max_memory_per_child` is 0: more than a worker needs".into()));
+        }
         if self.chunk_size == Some(0) {
             return Err(none("`chunk_size` is 0"));
         }
@@ -401,6 +415,7 @@ impl Builder {
             range: self.least.map(|least| Range { least, most: workers, idle }),
             initializer: self.initializer.transpose()?,
             max_tasks: self.max_tasks,
+            max_memory: self.max_memory,
             exit: self.exit.transpose()?,
             cpus: self.cpus.unwrap_or_default(),
             nice: self.nice,

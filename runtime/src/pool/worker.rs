@@ -1,7 +1,7 @@
 //! A worker's life: it takes jobs until no more can come.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +16,7 @@ use super::stateful::StatefulFunction;
 use crate::channel::{Raw, Receiver, RecvError, SendFailure, Sender};
 use crate::launch::{Failure, panic};
 use crate::process::{Function, exit as process_exit};
-use crate::sys::{cpu, image, own, runtime};
+use crate::sys::{cpu, image, own, runtime, usage};
 use crate::trace;
 use crate::wire::attachment::{Arrived, Lent};
 use crate::wire::parcel::{self, Parcel, Remaining};
@@ -26,6 +26,8 @@ const GATHER: u64 = 50_000;
 /// For how many nanoseconds records of quick jobs are kept, and how many.
 const KEEP: u64 = 2_000_000;
 const MOST_KEPT: u64 = 32;
+/// After how many nanoseconds it is looked again how much memory there is.
+const WEIGH: u64 = 10_000_000;
 
 /// Marks the channels of a pool, whose messages are written and read as they are.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(super) struct Station {
     /// The CPU that it is to run on, and how nice it is to be to others.
     pub(super) cpu: Option<usize>,
     pub(super) nice: Option<i32>,
+    /// With how many bytes of memory it makes room for another.
+    pub(super) max_memory: Option<u64>,
     /// What it logs goes there.
     pub(super) line: trace::Line,
 }
@@ -151,7 +155,7 @@ where
 
 /// The worker's life. Its output says why it could not begin.
 pub(super) fn work(station: Station) -> Option<Failure> {
-    let Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, line } = station;
+    let Station { number, jobs, answers, desk, has_initializer, exit, cpu, nice, max_memory, line } = station;
     let refused = |what: String, error: io::Error| Some(Failure::Setup(format!("{what}: {error}")));
     if let Some(Err(error)) = cpu.map(cpu::pin) {
         return refused(format!("it cannot run on CPU {}", cpu.unwrap_or_default()), error);
@@ -174,7 +178,7 @@ pub(super) fn work(station: Station) -> Option<Failure> {
         }
     }
     listening.settle();
-    let worker = Worker { number, answers, desk };
+    let worker = Worker { number, answers, desk, max_memory, weighed: Cell::new(0) };
     let mut meter = Meter::start(worker.desk.gauge());
     if worker.send(&AnswerHead::alone(Kind::Ready, number)).is_err() {
         return None; // the pool is gone
@@ -281,6 +285,9 @@ struct Worker {
     number: u64,
     answers: Sender<Message>,
     desk: Desk,
+    /// With how many bytes of memory it makes room for another; when it last looked how many it has.
+    max_memory: Option<u64>,
+    weighed: Cell<u64>,
 }
 
 impl Worker {
@@ -297,6 +304,17 @@ impl Worker {
         }
         AnswerHead::write_alone(Kind::Exit, self.number, &mut answer.bytes);
         let _the_pool_is_gone = self.send(&answer);
+    }
+
+    /// Looks how much memory it has, if it has not for some time.
+    fn weigh(&self, now: u64) {
+        let Some(most) = self.max_memory else { return };
+        if now.saturating_sub(self.weighed.get()) >= WEIGH {
+            self.weighed.set(now);
+            if usage::own().is_some_and(|bytes| bytes > most) {
+                self.desk.say_large();
+            }
+        }
     }
 
     /// Sends what there is in the outbox.
@@ -473,6 +491,7 @@ impl<'a> Batch<'a> {
         let count = self.answered - self.sent;
         self.worker.desk.gather(at, &bytes[at..], self.outbox.start, self.head.job, first, count);
         if self.meter.has_looked() && self.meter.now() - self.gathering > GATHER {
+            self.worker.weigh(self.meter.now());
             self.send();
             self.gathering = self.meter.now();
         }
@@ -506,6 +525,7 @@ impl<'a> Batch<'a> {
     /// The job is done: keeps its record, if nobody waits for it, or sends it.
     fn end(&mut self) {
         let measured = self.meter.end_job(self.worker.desk.gauge());
+        self.worker.weigh(measured.begun + measured.time);
         let answered = self.answered > self.sent;
         self.write_head(Kind::Done, measured);
         let outbox = &mut *self.outbox;

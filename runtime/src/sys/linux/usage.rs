@@ -3,8 +3,17 @@
 /// How many bytes of memory a process has resident, what it shares with others included; `None` when it has ended, and without a usable
 /// `/proc`.
 pub(crate) fn resident(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    read(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// How many bytes of memory this process has resident that are no file's and nobody else's; `None` without a usable `/proc`.
+pub(crate) fn own() -> Option<u64> {
+    read("/proc/self/status", "RssAnon:")
+}
+
+fn read(path: &str, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(path).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes.saturating_mul(1024))
 }
@@ -16,5 +25,8 @@ mod tests {
         let own = super::resident(std::process::id()).unwrap();
         assert!(own > 4096, "{own}");
         assert_eq!(super::resident(u32::MAX), None);
+        let before = super::own().unwrap();
+        let more = vec![1_u8; 32 << 20];
+        assert!(super::own().unwrap() > before + (16 << 20), "{}", more.len());
     }
 }
