@@ -28,5 +28,6 @@
 //! | `thumbnails` | a folder of pictures: the one that crashes its decoder is reported, the others have thumbnails |
 //! | `word_count` | large text files, of which each worker reads ranges itself |
 //! | `sqlite_workers` | a database in the hands of each worker; one that is killed is replaced, and opens it again |
+//! | `long_computation` | progress while it runs; then a report, and a timeline to look at |
 //! | `prefork_echo` | accepted sockets that are handed to workers; a worker that dies is replaced |
 //! | `shared_histogram` | a lock whose holder is killed in between, and a next holder that repairs what it guards |

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use offspring::pool::with_state;
+use offspring::pool::stateful;
 use offspring::sync::Barrier;
 use offspring::{Pool, Sender, channel};
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -32,28 +32,29 @@ fn open(database: PathBuf) -> Connection {
     connect().unwrap_or_else(|error: rusqlite::Error| panic!("cannot open {}: {error}", database.display()))
 }
 
-/// A task: the lowest, the mean and the highest temperature of a station, in tenths of a degree.
-fn climate(station: u32) -> Result<(i64, f64, i64), String> {
-    with_state(|connection: &mut Connection| {
+/// A task, which is given the worker's state: the lowest, the mean and the highest temperature of a station, in tenths of a
+/// degree.
+fn climate(connection: &mut Connection, station: u32) -> Result<(i64, f64, i64), String> {
+    let query = || {
         let mut statement = connection.prepare_cached(
             "SELECT min(temperature), avg(temperature), max(temperature) FROM weather WHERE station = ?",
         )?;
         statement.query_row([station], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-    })
-    .map_err(|error: rusqlite::Error| error.to_string())
+    };
+    query().map_err(|error: rusqlite::Error| error.to_string())
 }
 
 /// A task that does not end, and says who is at it.
-fn count_for_ever(begun: Sender<u32>) -> Result<i64, String> {
+#[allow(clippy::needless_pass_by_value)] // what a task gets is its own
+fn count_for_ever(connection: &mut Connection, begun: Sender<u32>) -> Result<i64, String> {
+    const ENDLESS: &str =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
     begun.send(std::process::id()).map_err(|error| error.to_string())?;
-    with_state(|connection: &mut Connection| {
-        let endless =
-            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
-        connection.query_row(endless, [], |row| row.get(0)).map_err(|error| error.to_string())
-    })
+    connection.query_row(ENDLESS, [], |row| row.get(0)).map_err(|error| error.to_string())
 }
 
 /// A task that ends when all workers have it.
+#[allow(clippy::needless_pass_by_value)] // what a task gets is its own
 fn meet(barrier: Barrier) -> bool {
     barrier.wait().is_ok()
 }
@@ -82,7 +83,7 @@ fn measure(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 fn ask_all(pool: &Pool) -> anyhow::Result<Vec<(i64, f64, i64)>> {
-    let answers = pool.try_map(climate, 0..STATIONS)?;
+    let answers = pool.try_map(stateful(climate), 0..STATIONS)?;
     answers.into_iter().collect::<Result<_, _>>().map_err(anyhow::Error::msg)
 }
 
@@ -104,7 +105,7 @@ fn show(database: PathBuf) -> anyhow::Result<()> {
     }
 
     let (begun, has_begun) = channel::channel()?;
-    let task = pool.submit(count_for_ever, (begun,))?;
+    let task = pool.submit(stateful(count_for_ever), (begun,))?;
     kill(has_begun.recv()?)?;
     let error = task.get().err().context("the query has ended by itself")?;
     println!("the query that does not end: {error}");

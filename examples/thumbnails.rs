@@ -138,7 +138,7 @@ fn draw_pictures() -> anyhow::Result<PathBuf> {
 }
 
 /// A worker's task, too: draws a sky, and hills that are darker the nearer they are.
-#[allow(clippy::needless_pass_by_value)] // what a task gets is its own
+#[allow(clippy::needless_pass_by_value, clippy::cast_possible_truncation)] // what a task gets is its own; pixels are few
 fn draw(file: PathBuf, width: u32, height: u32) -> Result<(), String> {
     const COLOURS: [[u8; 3]; 5] =
         [[130, 170, 230], [99, 165, 132], [78, 130, 104], [57, 95, 76], [36, 60, 48]];
@@ -150,10 +150,10 @@ fn draw(file: PathBuf, width: u32, height: u32) -> Result<(), String> {
         0.15 + hill * 0.15 + swell * 0.07
     };
     let mut pixels = vec![0; across * down * 3];
-    for x in 0..across {
+    for (column, x) in (0..width).zip(0..across) {
         let mut y = 0;
         for (hill, colour) in (1_u8..).zip(COLOURS) {
-            let next = ridge(f64::from(x as u32) / f64::from(width), f64::from(hill)) * f64::from(height);
+            let next = ridge(f64::from(column) / f64::from(width), f64::from(hill)) * f64::from(height);
             let end = if usize::from(hill) < COLOURS.len() { (next as usize).clamp(y, down) } else { down };
             for y in y..end {
                 pixels[(y * across + x) * 3..][..3].copy_from_slice(&colour);

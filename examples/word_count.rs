@@ -133,7 +133,7 @@ fn write(file: PathBuf, seed: u64, size: usize) -> Result<(), String> {
             let (length, choice) = (random() % 4, random());
             let syllables = (0..=length).map(|place| {
                 let either =
-                    [choice >> (8 * place), choice >> (8 * place + 4)].map(|bits| bits as usize % 16);
+                    [choice >> (8 * place), choice >> (8 * place + 4)].map(|bits| (bits % 16) as usize);
                 SYLLABLES[either[0].min(either[1])]
             });
             let mut word = syllables.collect::<String>();
