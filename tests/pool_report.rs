@@ -271,7 +271,7 @@ fn progress_is_a_bar_on_a_terminal() {
     assert!(child.wait().unwrap().success());
     let shown = String::from_utf8_lossy(&shown);
     assert_eq!(said, CAME_TO, "{shown}");
-    for part in ["tread [", "] 100/100 100 %", "1 failed", "stopped after"] {
+    for part in ["tread [", "] 100 of 100 (100 %), done after", "1 failed", "stopped after"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 }

@@ -50,8 +50,9 @@ impl Progress {
             _ => Display::Lines { told: 0, tenth: 0 },
         };
         let begun = Instant::now();
-        let next = clock::coarse() + LOOK;
-        Some(Box::new(Teller { name, total, done: 0, failed: 0, begun, next, is_over: false, display }))
+        let mut teller = Teller { name, total, done: 0, failed: 0, begun, next: 0, is_over: false, display };
+        teller.look(); // a bar is there from the start on
+        Some(Box::new(teller))
     }
 }
 
@@ -93,6 +94,7 @@ impl Teller {
         }
         self.next = now + LOOK;
         let elapsed = self.begun.elapsed();
+        let text = self.text(elapsed, None);
         match &mut self.display {
             Display::Lines { told, tenth } => {
                 let now = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -100,16 +102,13 @@ impl Teller {
                 let since = now.saturating_sub(*told);
                 if since >= LATE || (since >= SOON && (tenths > *tenth || *told == 0)) {
                     (*told, *tenth) = (now, tenths);
-                    let line = self.line(elapsed, None);
-                    write(&line);
+                    self.write(&text);
                 }
             }
             #[cfg(feature = "indicatif")]
             Display::Bar(bar) => {
-                if self.failed > 0 {
-                    bar.set_message(format!("  {} failed", self.failed));
-                }
                 bar.set_position(self.done);
+                bar.set_message(text);
             }
         }
     }
@@ -124,10 +123,15 @@ impl Teller {
         self.is_over = true;
     }
 
+    /// Writes a line. What cannot be written, nobody reads.
+    fn write(&self, text: &str) {
+        let _nobody_reads_it = writeln!(stderr(), "{}: {text}", self.name);
+    }
+
     /// What there is to say, and how it ended, if it has.
-    fn line(&self, elapsed: Duration, end: Option<&str>) -> String {
-        let Self { name, done, failed, .. } = self;
-        let mut line = format!("{name}: ");
+    fn text(&self, elapsed: Duration, end: Option<&str>) -> String {
+        let Self { done, failed, .. } = self;
+        let mut line = String::new();
         let _infallible = match self.total {
             None => write!(line, "{done}"),
             Some(total) => write!(line, "{done} of {total} ({} %)", done.saturating_mul(100) / total.max(1)),
@@ -140,7 +144,7 @@ impl Teller {
         let left =
             self.total.and_then(|total| total.checked_sub(*done)).filter(|_| end.is_none() && *done > 0);
         if let Some(left) = left {
-            let _infallible = write!(line, ", {} left", time(left_for(left, *done, elapsed)));
+            let _infallible = write!(line, ", {} left", time_for(left, *done, elapsed));
         }
         if *failed > 0 {
             let _infallible = write!(line, ", {failed} failed");
@@ -152,25 +156,16 @@ impl Teller {
 impl Drop for Teller {
     fn drop(&mut self) {
         let elapsed = self.begun.elapsed();
+        let how = if self.is_over { "done" } else { "stopped" };
         match &self.display {
-            Display::Lines { .. } => {
-                write(&self.line(elapsed, Some(if self.is_over { "done" } else { "stopped" })));
-            }
+            Display::Lines { .. } => self.write(&self.text(elapsed, Some(how))),
             #[cfg(feature = "indicatif")]
             Display::Bar(bar) => {
                 bar.set_position(self.done);
-                let failed =
-                    if self.failed > 0 { format!("  {} failed", self.failed) } else { String::new() };
-                let (over, how) = if self.is_over { ("", "") } else { ("  stopped after ", &*time(elapsed)) };
-                bar.abandon_with_message(format!("{failed}{over}{how}"));
+                bar.abandon_with_message(self.text(elapsed, Some(how)));
             }
         }
     }
-}
-
-/// Writes a line. The same as with `eprintln`, but that a standard error which is closed is nobody's panic.
-fn write(line: &str) {
-    let _nobody_reads_it = writeln!(stderr(), "{line}");
 }
 
 /// How many calls are done in a second, or a minute where that says more.
@@ -188,12 +183,13 @@ fn rate(done: u64, elapsed: Duration) -> String {
     }
 }
 
-/// How long what is left will take if it goes on so.
-fn left_for(left: u64, done: u64, elapsed: Duration) -> Duration {
+/// How long what is left will take if it goes on so: to the second, for nobody knows it better.
+fn time_for(left: u64, done: u64, elapsed: Duration) -> String {
     let nanoseconds = elapsed.as_nanos().saturating_mul(left.into()) / u128::from(done.max(1));
-    let seconds = u64::try_from(nanoseconds / 1_000_000_000).unwrap_or(u64::MAX);
-    // To the second: nobody knows it better.
-    Duration::from_secs(seconds.saturating_add(1))
+    match u64::try_from(nanoseconds / 1_000_000_000).unwrap_or(u64::MAX).saturating_add(1) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => time(Duration::from_secs(seconds)),
+    }
 }
 
 #[cfg(not(feature = "indicatif"))]
@@ -213,15 +209,11 @@ impl Display {
         let bars =
             BARS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
         let bar = bars.add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
-        let template = match total {
-            Some(_) => "{prefix} [{bar:32}] {pos}/{len} {percent} %  {per_sec}  {eta} left{msg}",
-            None => "{prefix} {pos}  {per_sec}  {elapsed}{msg}",
-        };
+        let template = if total.is_some() { "{prefix} [{bar:32}] {msg}" } else { "{prefix}: {msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(name.to_string());
-        bar.tick();
         Self::Bar(bar)
     }
 }
@@ -240,13 +232,13 @@ mod tests {
     fn lines_say_how_far_it_is_how_fast_it_goes_and_what_failed() {
         let after = Duration::from_secs(4);
         assert_eq!(
-            teller(Some(5000), 1200, 3).line(after, None),
-            "resize: 1200 of 5000 (24 %), 300/s, 13.0 s left, 3 failed"
+            teller(Some(5000), 1200, 3).text(after, None),
+            "1200 of 5000 (24 %), 300/s, 13 s left, 3 failed"
         );
-        assert_eq!(teller(None, 8, 0).line(after, None), "resize: 8, 2.0/s");
-        assert_eq!(teller(Some(9), 0, 0).line(after, None), "resize: 0 of 9 (0 %), 0/s");
-        let over = teller(Some(0), 0, 0).line(Duration::ZERO, Some("done"));
-        assert_eq!(over, "resize: 0 of 0 (0 %), done after 0 ns, 0/s");
+        assert_eq!(teller(None, 8, 0).text(after, None), "8, 2.0/s");
+        assert_eq!(teller(Some(9), 0, 0).text(after, None), "0 of 9 (0 %), 0/s");
+        let over = teller(Some(0), 0, 0).text(Duration::ZERO, Some("done"));
+        assert_eq!(over, "0 of 0 (0 %), done after 0 ns, 0/s");
         let rates = [(1, 40), (90, 9), (99_960, 1), (40_000_000, 4), (100_000_000, 1)];
         let rates = rates.map(|(done, seconds)| rate(done, Duration::from_secs(seconds)));
         assert_eq!(rates, ["1.5/min", "10/s", "100 k/s", "10 M/s", "100 M/s"]);
