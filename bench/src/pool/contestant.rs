@@ -166,6 +166,7 @@ pub(crate) const ALL: [Contestant; 10] = [
         work: &[Way::Map, Way::Ones],
         large: Some(Way::Map),
         watched: Some(100_000_000),
+        passes: &Pass::ALL,
         ..called(OURS, "offspring", POOL)
     },
     Contestant {

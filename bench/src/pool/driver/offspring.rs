@@ -5,11 +5,12 @@ use std::iter::repeat_n;
 use anyhow::Result;
 use offspring::Bytes;
 use offspring::pool::TaskError;
+use offspring::shm::SharedSlice;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Contender, Outcome, Pool};
-use crate::pool::contestant::{BATCH, WORKERS, Way};
+use crate::pool::contestant::{BATCH, Pass, WORKERS, Way};
 use crate::pool::tasks::{self, large, successor, work};
 
 /// `offspring`, initialised.
@@ -32,6 +33,8 @@ pub(crate) struct Pools {
     adaptive: offspring::Pool,
     ones: Option<offspring::Pool>,
     batches: Option<offspring::Pool>,
+    /// Numbers, and a place for others.
+    shared: Option<[SharedSlice<u64>; 2]>,
     argument: Bytes,
 }
 
@@ -40,7 +43,13 @@ impl Contender for Offspring {
 
     fn start(&self) -> Result<Pools> {
         let argument = self.argument.clone();
-        Ok(Pools { adaptive: offspring::Pool::new(WORKERS)?, ones: None, batches: None, argument })
+        Ok(Pools {
+            adaptive: offspring::Pool::new(WORKERS)?,
+            ones: None,
+            batches: None,
+            shared: None,
+            argument,
+        })
     }
 }
 
@@ -105,6 +114,36 @@ impl Pool for Pools {
 
     fn work(&mut self, way: Way, ns: &[u64]) -> Result<Outcome> {
         self.flow(way, work, ns.iter().copied())
+    }
+
+    fn slice(&mut self, pass: Pass, count: u64) -> Result<Outcome> {
+        let (pool, count) = (&self.adaptive, usize::try_from(count)?);
+        if self.shared.as_ref().is_none_or(|[numbers, _]| numbers.len() != count) {
+            self.shared = Some([SharedSlice::zeroed(count)?, SharedSlice::zeroed(count)?]);
+        }
+        let [numbers, other] = self.shared.as_mut().expect("it has just been made");
+        let before: u64 = numbers.iter().sum();
+        let add = |number: &u64| successor(*number);
+        let outcome = match pass {
+            Pass::InPlace => {
+                let work = || {
+                    pool.for_each_mut(|number| *number = successor(*number), numbers)?;
+                    Ok(numbers)
+                };
+                Outcome::of(work, |numbers| Ok(numbers.iter().sum()))
+            }
+            Pass::Into => {
+                let work = || {
+                    pool.map_slice_into(add, numbers, other)?;
+                    Ok(other)
+                };
+                Outcome::of(work, |numbers| Ok(numbers.iter().sum()))
+            }
+            Pass::New => {
+                Outcome::of(|| Ok(pool.map_slice(add, numbers)?), |numbers| Ok(numbers.iter().sum()))
+            }
+        }?;
+        Ok(Outcome { sum: outcome.sum - before, ..outcome })
     }
 
     fn each(&mut self, count: u64, result: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
