@@ -34,6 +34,9 @@ fn everybody_takes_part_or_is_named_as_absent() {
             );
         }
     }
+    for who in ["offspring", "rayon"] {
+        assert!(contestants("/slices").iter().any(|id| id == who), "{who} works at slices");
+    }
 
     let tables = fs::read_to_string(out.join("pool.md")).unwrap();
     for title in ["Targets", "At a glance", "Tiny tasks", "Skewed mix", "Beginning and end"] {
