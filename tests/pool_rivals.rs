@@ -397,11 +397,11 @@ fn stopped_workers_keep_back_nothing_but_what_they_are_at_and_a_pool_that_has_th
         signal(stopped, Signal::SIGSTOP);
         // The two others meet, so both work.
         let barrier = Barrier::new(2).unwrap();
-        let meet = |barrier: Barrier| {
+        let rendezvous = |barrier: Barrier| {
             barrier.wait().unwrap();
             std::process::id()
         };
-        let met = pool.starmap(meet, [(barrier.clone(),), (barrier,)]);
+        let met = pool.starmap(rendezvous, [(barrier.clone(),), (barrier,)]);
         assert!(met.into_iter().all(|pid| pid.unwrap() != stopped));
         let mut tasks: Vec<_> = (0..200_u32).map(|n| pool.submit(|n: u32| n, (n,)).unwrap()).collect();
         // The one that is stopped can have begun none of them, so all are done.

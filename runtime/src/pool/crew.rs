@@ -85,6 +85,14 @@ impl Worker {
         self.jobs.is_none()
     }
 
+    /// Gives it no more jobs, at whose end it ends.
+    pub(super) fn let_go(&mut self) {
+        if let Some(jobs) = self.jobs.take() {
+            // It is told at once; else it would see that nobody is there when it looks.
+            let _gone_with_the_sender = jobs.close();
+        }
+    }
+
     /// Whether it has nothing to do, and could have.
     pub(super) fn idles(&self) -> bool {
         self.is_ready && self.assigned.is_empty() && !self.leaves() && self.verdict.is_none()

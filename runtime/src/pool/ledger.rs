@@ -296,17 +296,17 @@ impl State {
             }
             worker.looks += 1;
             let (number, looks) = (worker.number, worker.looks);
-            let Some(held) = worker.desk.held() else { continue };
-            self.take_in(Raw::Copied(&held.records), Beside::default(), now);
+            let Some(found) = worker.desk.held() else { continue };
+            self.take_in(Raw::Copied(&found.records), Beside::default(), now);
             let worker = &mut self.workers[place];
-            let of_job = |assigned: &Assigned| assigned.job.number == held.job;
-            if let Some(position) = worker.assigned.iter().position(of_job).filter(|_| held.count > 0) {
+            let of_job = |assigned: &Assigned| assigned.job.number == found.job;
+            if let Some(position) = worker.assigned.iter().position(of_job).filter(|_| found.count > 0) {
                 let job = worker.assigned[position].job.number;
-                let (first, count, length) = (held.first, held.count, held.answers.len() as u64);
+                let (first, count, length) = (found.first, found.count, found.answers.len() as u64);
                 let measured = Measured::default();
                 let kind = Kind::Answers;
                 let head = AnswerHead { kind, worker: number, job, first, count, length, measured };
-                self.take_record(&head, Raw::Copied(&held.answers), Beside::default(), now);
+                self.take_record(&head, Raw::Copied(&found.answers), Beside::default(), now);
             }
             // It is still at it.
             self.workers[place].looks = looks;
@@ -506,10 +506,10 @@ impl State {
             }
             let has_done_its_share = worker.is_large || max_tasks.is_some_and(|most| worker.tasks >= most);
             if no_more || has_done_its_share {
-                worker.jobs = None; // which is the end of its jobs
+                worker.let_go();
                 self.vacancies += u64::from(!no_more);
             } else if surplus > 0 {
-                worker.jobs = None;
+                worker.let_go();
                 surplus -= 1;
             }
         }

@@ -172,12 +172,22 @@ mod tests {
     #[test]
     fn heads_come_back() {
         let mut bytes = [0; HEAD];
-        let job = JobHead { function: 1, job: 2, count: 3, first: 4, claim: 5, limited: true, trace: 6 };
+        let job = JobHead {
+            function: 1,
+            job: 2,
+            count: 3,
+            first: 4,
+            claim: 5,
+            limited: true,
+            leisurely: true,
+            trace: 6,
+        };
         job.write(&mut bytes);
         assert_eq!(JobHead::read(&bytes), Some(job));
         let longest = Longest { nanoseconds: 8, call: 9, among: 10 };
         let measured = Measured { begun: 5, time: 6, failed: 7, longest };
-        let answer = AnswerHead { kind: Kind::Done, worker: 1, job: 2, first: 3, count: 4, measured };
+        let answer =
+            AnswerHead { kind: Kind::Done, worker: 1, job: 2, first: 3, count: 4, length: 5, measured };
         answer.write(&mut bytes);
         assert_eq!(AnswerHead::read(&bytes), Some(answer));
         assert_eq!(AnswerHead::read(&bytes[..HEAD - 1]), None);

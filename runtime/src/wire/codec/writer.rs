@@ -23,8 +23,7 @@ macro_rules! varint {
             if number <= 0x7F {
                 return self.0.push(number.to_le_bytes()[0]);
             }
-            const MOST: usize = <$integer>::BITS.div_ceil(7) as usize;
-            let mut bytes = [0; MOST];
+            let mut bytes = [0; <$integer>::BITS.div_ceil(7) as usize];
             let last = (number.ilog2() / 7) as usize;
             for byte in &mut bytes[..=last] {
                 *byte = number.to_le_bytes()[0] | 0x80;
