@@ -278,6 +278,16 @@ fn what_a_task_leaves_running_in_its_worker_harms_no_other() {
     assert!(!workers.into_iter().any(runs));
 }
 
+#[offspring::test]
+fn settings_may_be_as_large_as_they_can_be() {
+    let _dog = watchdog();
+    let builder = Pool::builder().workers(1).task_timeout(Duration::MAX).retries(u32::MAX);
+    let pool = builder.max_tasks_per_child(u64::MAX).chunk_size(usize::MAX).start().unwrap();
+    assert_eq!(pool.try_map(|n: u32| n, 0..100).unwrap().len(), 100);
+    let task = pool.submit(|| 1, ()).unwrap();
+    assert_eq!(task.get_timeout(Duration::MAX).unwrap().unwrap(), 1);
+}
+
 // --- Ends ---
 
 #[test]

@@ -606,7 +606,9 @@ impl State {
         let left = self.workers.iter().filter(|worker| worker.verdict.is_none()).filter_map(|worker| {
             // The clock of the desk moves every few milliseconds.
             let soon = Duration::from_millis(4);
-            worker.limited().map(|(_, limit)| limit.saturating_sub(worker.desk.running_for()) + soon)
+            worker
+                .limited()
+                .map(|(_, limit)| limit.saturating_sub(worker.desk.running_for()).saturating_add(soon))
         });
         left.min().and_then(|left| Instant::now().checked_add(left))
     }

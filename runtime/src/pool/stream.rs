@@ -96,7 +96,7 @@ where
         };
         if let Some(each) = nanoseconds.checked_div(calls) {
             let enough = JOB_TIME / each.max(1);
-            self.is_quick = each * self.fixed.unwrap_or(1) < 4 * JOB_TIME;
+            self.is_quick = each.saturating_mul(self.fixed.unwrap_or(1)) < 4 * JOB_TIME;
             self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4);
         }
     }
@@ -109,7 +109,9 @@ where
         // The last ones are shared.
         let (least, most) = self.inputs.size_hint();
         match most {
-            Some(most) if most == least => self.calls.min((most as u64).div_ceil(2 * workers).max(1)),
+            Some(most) if most == least => {
+                self.calls.min((most as u64).div_ceil(workers.saturating_mul(2)).max(1))
+            }
             _ => self.calls,
         }
     }
@@ -122,7 +124,7 @@ where
             self.learn();
             let size = self.next_size(workers);
             let jobs = if self.is_leisurely && self.is_quick { 2 * JOBS } else { JOBS };
-            let most = (jobs * workers).saturating_mul(size.max(self.calls));
+            let most = jobs.saturating_mul(workers).saturating_mul(size.max(self.calls));
             let waits_for_one = self.taken.saturating_sub(self.wanted) >= most.saturating_mul(4);
             // Many at a time: it begins again when half of them are done.
             if self.under_way >= if goes_on { most } else { most / 2 } || waits_for_one {
