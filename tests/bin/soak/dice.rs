@@ -1,6 +1,6 @@
 //! Dice that fall the same way for the same seed.
 
-/// A generator of numbers: SplitMix64, by Sebastiano Vigna.
+/// A generator of numbers: `SplitMix64`, by Sebastiano Vigna.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 

@@ -4,6 +4,8 @@
 //! Every task has to be answered, once, and rightly; no call is begun twice; and what the process holds in memory, descriptors,
 //! threads and children is at the end what it was after warming up. `.ci/soak SECONDS [SEED]` runs it.
 
+#![allow(clippy::cast_possible_truncation)] // numbers are small
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -159,7 +161,9 @@ fn main() {
         calm_down(&mut users, &places);
         let vitals = Vitals::take();
         let mut tally = Tally::default();
-        users.iter().for_each(|user| tally.add(&user.tally));
+        for user in &users {
+            tally.add(&user.tally);
+        }
         println!("{:5} s: {} tasks, {kills} kills, {vitals}", begun.elapsed().as_secs(), tally.sum());
         // Without retries each kill costs one task at most, with them less.
         assert!(tally.killed <= kills, "{} tasks were lost in {kills} kills", tally.killed);

@@ -243,7 +243,7 @@ impl User<'_> {
         doing(format_args!("{length} bytes"));
         let bytes = Bytes::from(vec![3; length]);
         let text = "x".repeat(length / 16);
-        let inputs = (0..1 + self.dice.below(4)).map(|_| (bytes.clone(), text.clone()));
+        let inputs = (0..=self.dice.below(4)).map(|_| (bytes.clone(), text.clone()));
         for outcome in place.pool.starmap(carry, inputs) {
             PROGRESS.fetch_add(1, Ordering::Relaxed);
             let Some((back, sum, longer)) = check_plain(&mut self.tally, outcome, place.fate) else {

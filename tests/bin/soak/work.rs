@@ -1,5 +1,6 @@
 //! What the tasks of the soak do, and which outcomes that explains.
 
+use std::fs::File;
 use std::process::abort;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -195,9 +196,9 @@ fn fork() {
 
 /// A task with a handle as argument, and one as result.
 #[allow(clippy::needless_pass_by_value)] // the handle is this process's
-pub(crate) fn tell(number: u64, sender: Sender<u64>) -> Attachment<std::io::PipeReader> {
+pub(crate) fn tell(number: u64, sender: Sender<u64>) -> Attachment<File> {
     sender.send(number).expect("the receiver is there");
-    let (reader, mut writer) = std::io::pipe().expect("there are descriptors left");
+    let (reader, mut writer) = offspring_tests::pipe();
     std::io::Write::write_all(&mut writer, &right(number).to_le_bytes()).expect("it fits");
     Attachment::new(reader)
 }
@@ -251,7 +252,7 @@ pub(crate) struct Fate {
     pub(crate) retries: u64,
 }
 
-fn is_a_kill(status: &ExitStatus) -> bool {
+fn is_a_kill(status: ExitStatus) -> bool {
     status
         .signal()
         .is_some_and(|signal| crate::foe::SIGNALS.iter().any(|(number, _)| *number as i32 == signal))
@@ -276,7 +277,7 @@ fn is_own(deed: Deed, number: u64, failure: &TaskFailure) -> bool {
 /// Puts a failure that needs no deed to explain it where it belongs: whether that could be.
 fn is_explained(tally: &mut Tally, failure: &TaskFailure, fate: Fate) -> bool {
     let counter = match failure {
-        TaskFailure::Ended(status) if is_a_kill(status) => &mut tally.killed,
+        TaskFailure::Ended(status) if is_a_kill(*status) => &mut tally.killed,
         TaskFailure::Cancelled if fate.cancelled => &mut tally.cancelled,
         TaskFailure::TimedOut(limit) if fate.limited && *limit == LIMIT => &mut tally.late,
         TaskFailure::Pool(_) if fate.pool_ended => &mut tally.ended,
