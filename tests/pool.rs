@@ -786,7 +786,7 @@ fn functions_are_given_the_state_of_their_worker() {
     assert!(matches!(other.failure(), TaskFailure::Panicked(_)), "{other}");
     // Without an initializer the state is nothing.
     let plain = self::pool(1);
-    assert_eq!(plain.try_map(pool::stateful(|_: &mut (), n: u32| n + 1), [1]).unwrap(), [2]);
+    assert_eq!(plain.try_map(pool::stateful(|(): &mut (), n: u32| n + 1), [1]).unwrap(), [2]);
 }
 
 #[offspring::test]
@@ -815,7 +815,7 @@ fn what_workers_return_at_their_end_can_be_collected() {
     assert!(results.len() == 2 && failed.len() == 1);
     assert!(matches!(failed[0].failure(), TaskFailure::Panicked(panic) if panic.message == "seen too much"));
 
-    let ends = |_: &mut ()| -> () { std::process::exit(3) };
+    let ends = |(): &mut ()| -> () { std::process::exit(3) };
     let pool = Pool::builder().workers(1).worker_exit(ends).start().unwrap();
     pool.join();
     let result: Result<(), _> = pool.exit_results().remove(0);

@@ -152,7 +152,7 @@ fn alone(test: fn()) {
         .unwrap();
 }
 
-const TESTS: [fn(); 4] = [only_what_is_wanted, wanted_later, nobody_listens, own_subscriber];
+const TESTS: [fn(); 5] = [only_what_is_wanted, wanted_later, nobody_listens, own_subscriber, stuck];
 
 fn place_of(test: fn()) -> u64 {
     TESTS.iter().position(|known| std::ptr::fn_addr_eq(*known, test)).unwrap() as u64
@@ -330,10 +330,8 @@ impl<S: Subscriber> Layer<S> for Slow {
     }
 }
 
-#[offspring::test]
-fn a_subscriber_that_is_stuck_keeps_no_worker_and_is_told_how_many_lines_it_missed() {
+fn stuck() {
     const LINES: u64 = 100_000;
-    let _dog = watchdog();
     let heard = Heard::default();
     let gate = Gate::new().unwrap();
     let subscriber =
@@ -355,6 +353,13 @@ fn a_subscriber_that_is_stuck_keeps_no_worker_and_is_told_how_many_lines_it_miss
             })
         });
     });
+}
+
+// Alone: all pools of a process have one thread that emits, and one channel, so that others' lines would be dropped too.
+#[offspring::test]
+fn a_subscriber_that_is_stuck_keeps_no_worker_and_is_told_how_many_lines_it_missed() {
+    let _dog = watchdog();
+    alone(stuck);
 }
 
 /// Has a pool do something at each line, with a lock held.
