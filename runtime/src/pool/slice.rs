@@ -23,8 +23,8 @@ const MOST_ELEMENTS: usize = 4096;
 
 /// # Slices in place
 ///
-/// Workers take ranges of memory that they share, and nothing is encoded. A range has about as many elements as take 20 µs, and
-/// [`chunk_size`](super::Builder::chunk_size) of them if that was set. A call waits until all ranges are done; each worker takes part by one task.
+/// Workers take ranges of memory that they share, and nothing is encoded. A range has about as many elements as take 20 µs, or
+/// [`chunk_size`](super::Builder::chunk_size) of them if that was set, and fewer at the end. A call waits until all ranges are done; each worker takes part by one task.
 ///
 /// If an element makes the function panic, it and those behind it in its range are not done; if it ends the worker, or takes longer than the
 /// pool's [limit](super::Builder::task_timeout), nobody can say which elements of the range are. All other ranges are done, and the error says which
