@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use offspring::pool::{Pool, PoolError, SliceError, TaskFailure};
+use offspring::pool::{Pool, PoolError, SliceError, TaskFailure, WorkerStats};
 use offspring::shm::{Shared, SharedSlice};
 use offspring::sync::Event;
 use offspring::{ExitStatus, Shareable};
@@ -267,8 +268,11 @@ fn workers_that_are_killed_from_outside_at_any_moment_cost_the_ranges_they_were_
         let pool = &pool;
         let killing = scope.spawn(move || {
             let mut kills = 0;
-            while stopped.recv_timeout(Duration::from_millis(5)).is_err() && kills < 60 {
-                if let Some(worker) = pool.stats().workers.first() {
+            let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
+            while goes_on() && kills < 60 {
+                // One that is ready: a pool whose workers end before gives up.
+                let is_ready = |worker: &&WorkerStats| worker.startup.is_some() && worker.ended.is_none();
+                if let Some(worker) = pool.stats().workers.iter().find(is_ready) {
                     let pid = nix::unistd::Pid::from_raw(worker.pid as i32);
                     kills +=
                         usize::from(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok());
