@@ -270,9 +270,9 @@ fn workers_that_are_killed_from_outside_at_any_moment_cost_the_ranges_they_were_
             let mut kills = 0;
             let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
             while goes_on() && kills < 60 {
-                // One that is ready: a pool whose workers end before gives up.
-                let is_ready = |worker: &&WorkerStats| worker.startup.is_some() && worker.ended.is_none();
-                if let Some(worker) = pool.stats().workers.iter().find(is_ready) {
+                // One that has begun something: a pool whose workers end before, one after the other, gives up.
+                let is_at_work = |worker: &&WorkerStats| !worker.working.is_zero() && worker.ended.is_none();
+                if let Some(worker) = pool.stats().workers.iter().find(is_at_work) {
                     let pid = nix::unistd::Pid::from_raw(worker.pid as i32);
                     kills +=
                         usize::from(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok());
