@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use offspring::pool::{self, Pool, PoolError, TaskFailure};
@@ -714,7 +715,8 @@ fn workers_that_are_killed_from_outside_at_any_moment_cost_one_task_each_at_most
         let pool = &pool;
         let killing = scope.spawn(move || {
             let mut kills = 0;
-            while stopped.recv_timeout(Duration::from_millis(5)).is_err() && kills < 60 {
+            let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
+            while goes_on() && kills < 60 {
                 if let Some(worker) = pool.stats().workers.first() {
                     let pid = nix::unistd::Pid::from_raw(worker.pid as i32);
                     kills +=

@@ -1,6 +1,7 @@
 //! The feature `tracing`: what workers log arrives in the subscriber of the process that has the pool.
 
 #![allow(clippy::needless_pass_by_value)] // arguments are values
+#![allow(clippy::cast_possible_truncation)] // numbers are small
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -236,7 +237,9 @@ fn a_line_stands_in_the_workers_spans_and_those_in_the_span_that_the_task_was_su
             let _span = info_span!("caller", name).entered();
             tasks.push(pool.submit(work, (tasks.len() as u32,)).unwrap());
         }
-        tasks.into_iter().for_each(|task| task.get().unwrap());
+        for task in tasks {
+            task.get().unwrap();
+        }
         let _span = info_span!("mapping").entered();
         pool.try_map(|n: u32| info!("mapped {n}"), 0..10).unwrap();
         drop(pool);

@@ -43,7 +43,8 @@ use crate::wire::parcel::{Beside, Remaining};
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
 
-/// How many workers in a row may end so soon after their start, although they were ready and had nothing to do, until the pool gives up.
+/// How many workers in a row may end so soon after their start, although they were ready, had nothing to do and were not killed, until the
+/// pool gives up.
 const MOST_EARLY_ENDS: u32 = 10;
 const EARLY: Duration = Duration::from_secs(1);
 
@@ -151,6 +152,13 @@ impl Drop for Locked<'_> {
         self.guard = None;
         told.into_iter().for_each(Waker::wake);
     }
+}
+
+/// Whether it was ended by somebody else, as it seems.
+fn is_killed(cause: &TaskFailure) -> bool {
+    const SIGKILL: i32 = 9;
+    const SIGTERM: i32 = 15;
+    matches!(cause, TaskFailure::Ended(status) if matches!(status.signal(), Some(SIGKILL | SIGTERM)))
 }
 
 /// Tells the engine that a worker has ended.
@@ -288,11 +296,14 @@ impl Engine {
         Ok(true)
     }
 
-    /// Starts a worker that is missing. If that cannot be it is tried again later, or the pool ends if it has no other worker.
+    /// Starts a worker that is missing. If that cannot be it is tried again later; without another worker some times, and then the pool ends.
     pub(super) fn replace(self: &Arc<Self>, state: &mut Locked<'_>) {
         match self.start_missing(state) {
             Ok(_) => state.start_again = None,
-            Err(_) if state.staying() > 0 => state.start_again = Some(Instant::now() + START_AGAIN),
+            Err(_) if state.staying() > 0 || state.failed_starts + 1 < MOST_FAILED_STARTS => {
+                state.failed_starts += u32::from(state.staying() == 0);
+                state.start_again = Some(Instant::now() + START_AGAIN);
+            }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -559,6 +570,7 @@ impl Engine {
             && had_nothing
             && worker.tasks == 0
             && worker.started.elapsed() < EARLY
+            && !is_killed(&cause)
         {
             state.early_ends += 1;
             if state.early_ends >= MOST_EARLY_ENDS {
