@@ -1015,3 +1015,51 @@ fn forever_and(n: u64) -> u64 {
     forever();
     n
 }
+
+#[offspring::test]
+fn a_pool_that_becomes_smaller_while_it_is_busy_gives_those_that_leave_nothing_more() {
+    let _dog = watchdog();
+    let pool = pool(3);
+    let gate = Event::new().unwrap();
+    let wait = |gate: Event| {
+        gate.wait().unwrap();
+        std::process::id()
+    };
+    let tasks = pool.submit_batch(wait, vec![(gate.clone(),); 30]).unwrap();
+    pool.resize(1).unwrap();
+    gate.set().unwrap();
+    let mut done = std::collections::HashMap::<u32, u32>::new();
+    for task in &tasks {
+        *done.entry(task.get().unwrap()).or_default() += 1;
+    }
+    // Each of those that leave had two before it.
+    assert!(done.values().any(|count| *count >= 26), "{done:?}");
+    until("one worker is left", || pool.stats().workers.len() == 1);
+}
+
+#[offspring::test]
+fn a_closed_pool_still_grows_with_the_work_that_it_has() {
+    let _dog = watchdog();
+    let pool = Pool::builder().workers(3).min_workers(1).start().unwrap();
+    let all = offspring::sync::Barrier::new(3).unwrap();
+    let meet = |all: offspring::sync::Barrier| {
+        all.wait().unwrap();
+    };
+    let tasks = pool.submit_batch(meet, vec![(all,); 3]).unwrap();
+    pool.join();
+    assert!(tasks.iter().all(|task| task.get().is_ok()));
+}
+
+#[offspring::test]
+fn a_callback_is_called_although_every_worker_is_busy_and_nobody_waits() {
+    let _dog = watchdog();
+    let pool = pool(1);
+    let busy = pool.submit(forever, ()).unwrap();
+    let queued = pool.submit(|| (), ()).unwrap();
+    until("the pool has settled", || pool.stats().workers[0].busy > Duration::from_millis(200));
+    let (tell, told) = std::sync::mpsc::channel();
+    queued.on_done(move || tell.send(()).unwrap());
+    assert!(queued.cancel());
+    told.recv().unwrap();
+    assert!(!busy.is_done());
+}

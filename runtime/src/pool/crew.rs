@@ -17,8 +17,8 @@ use crate::trace::Source;
 /// What takes this long is no quick call, whatever others were.
 pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
 
-/// How often a worker is looked at that is at one call.
-const MOST_LOOKS: u32 = 8;
+/// After how many looks at a worker that is at one call they become no rarer.
+const SELDOM: u32 = 8;
 
 /// A worker, as the pool sees it.
 pub(super) struct Worker {
@@ -43,6 +43,8 @@ pub(super) struct Worker {
     pub(super) full_until: Option<Instant>,
     /// It makes room for another, because it has more memory than it may.
     pub(super) is_large: bool,
+    /// There are too many workers, and this is one of those.
+    pub(super) is_surplus: bool,
     pub(super) tasks: u64,
     pub(super) started: Instant,
     /// As `started`, by the clock that workers measure with.
@@ -54,6 +56,7 @@ pub(super) struct Worker {
     /// When it was last given a job while it had none, or answered, and how often it has been looked at since.
     pub(super) moved_on: Instant,
     pub(super) looks: u32,
+    pub(super) looked: Instant,
 }
 
 /// A job that a worker has.
@@ -74,10 +77,10 @@ pub(super) struct Verdict {
 }
 
 impl Worker {
-    /// When to look next whether it keeps answers while it is at a long call: ever less often.
+    /// When to look next whether it keeps answers while it is at a long call: ever less often, some times a second in the end.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        let is_at_it = !self.assigned.is_empty() && self.looks < MOST_LOOKS;
-        is_at_it.then(|| self.moved_on + LONG_CALL * (1 << self.looks))
+        let since = self.looked.max(self.moved_on);
+        (!self.assigned.is_empty()).then(|| since + LONG_CALL * (1 << self.looks.min(SELDOM)))
     }
 
     /// Whether it gets no more jobs.
@@ -111,13 +114,14 @@ impl Worker {
         self.jobs.is_some()
             && self.verdict.is_none()
             && !self.is_large
+            && !self.is_surplus
             && self.full_until.is_none_or(|until| Instant::now() >= until)
             && self.assigned.len() < most
             && !self.claims.is_empty()
             && self.allowance(max_tasks).is_none_or(|left| left > 0)
     }
 
-    /// How many calls it has before it that it has not begun, but for those that it will begin next.
+    /// How many calls it has before it that it has not begun.
     pub(super) fn movable(&self) -> u64 {
         let not_begun = |assigned: &Assigned| {
             if assigned.job.is_pinned {

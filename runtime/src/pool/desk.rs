@@ -159,6 +159,7 @@ impl Desk {
         words.count.store(0, Ordering::Relaxed);
         words.whole.store(0, Ordering::Relaxed);
         words.emptied.fetch_add(1, Ordering::Release);
+        fence(Ordering::Release); // what is written there from now on is seen after this
     }
 
     /// The worker has more memory than it may.

@@ -43,8 +43,8 @@ use crate::wire::parcel::{Beside, Remaining};
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
 
-/// How many workers in a row may end so soon after their start, although they were ready, had nothing to do and were not killed, until the
-/// pool gives up.
+/// How many workers in a row may end so soon after their start, although they were ready and had nothing to do, until the pool gives up; of
+/// those that were killed, until they are replaced less quickly.
 const MOST_EARLY_ENDS: u32 = 10;
 const EARLY: Duration = Duration::from_secs(1);
 
@@ -303,6 +303,7 @@ impl Engine {
             Err(_) if state.staying() > 0 || state.failed_starts + 1 < MOST_FAILED_STARTS => {
                 state.failed_starts += u32::from(state.staying() == 0);
                 state.start_again = Some(Instant::now() + START_AGAIN);
+                self.stir(state);
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
@@ -348,6 +349,7 @@ impl Engine {
             verdict: None,
             full_until: None,
             is_large: false,
+            is_surplus: false,
             tasks: 0,
             started,
             begun,
@@ -355,6 +357,7 @@ impl Engine {
             buffer: Vec::new(),
             moved_on: Instant::now(),
             looks: 0,
+            looked: Instant::now(),
         })
     }
 
@@ -414,7 +417,7 @@ impl Engine {
         let waited = state.unlocked(|| self.answers.wait_until(until, &was_poked));
         state.listening -= 1;
         if self.answers.is_empty() && until.is_some() {
-            state.look_at_desks(Instant::now());
+            state.look_at_desks(Instant::now(), || self.answers.is_empty());
         }
         if let Err(error) = waited {
             self.end(state, format!("the system refuses to wait for the workers: {error}"));
@@ -476,9 +479,17 @@ impl Engine {
             }
         }
         if !state.callbacks.is_empty() || state.is_short_of_workers() {
-            state.manager_sleeps = false;
-            self.manager.notify_one();
+            self.call_manager(state);
         }
+    }
+
+    /// There is something that the manager alone does.
+    fn call_manager(&self, state: &mut State) {
+        if state.listening > 0 && state.waiters == 0 {
+            self.poke(state); // it is the one that listens, unless it is the one that calls
+        }
+        state.manager_sleeps = false;
+        self.manager.notify_one();
     }
 
     /// Takes in what the workers have sent: whether that was all.
@@ -526,9 +537,11 @@ impl Engine {
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
             if let Some(held) = held.as_ref().filter(|held| held.job == assigned.job.number) {
-                let known = (assigned.job.first + assigned.answered).saturating_sub(held.first);
+                let next = assigned.job.first + assigned.answered;
+                let known = next.saturating_sub(held.first);
                 let count = held.count.saturating_sub(known);
-                if count > 0 && count <= assigned.count - assigned.answered {
+                if held.first <= next && count > 0 && count <= assigned.count - assigned.answered {
+                    worker.tasks += count;
                     let answers = Raw::Copied(&held.answers).without(known);
                     state.answer(&worker.who, &mut assigned, count, None, answers, Remaining::default());
                 }
@@ -570,10 +583,11 @@ impl Engine {
             && had_nothing
             && worker.tasks == 0
             && worker.started.elapsed() < EARLY
-            && !is_killed(&cause)
         {
             state.early_ends += 1;
-            if state.early_ends >= MOST_EARLY_ENDS {
+            if state.early_ends >= MOST_EARLY_ENDS && is_killed(&cause) {
+                state.start_again = Some(Instant::now() + START_AGAIN); // not as fast as it can be killed
+            } else if state.early_ends >= MOST_EARLY_ENDS {
                 let why = format!("{MOST_EARLY_ENDS} workers in a row ended soon after their start: {cause}");
                 self.end(state, why);
             }
@@ -632,7 +646,7 @@ impl Engine {
 
     /// Waits until the workers of a closed pool have ended, and callbacks have been called; those that call it wait for no others.
     pub(super) fn join(self: &Arc<Self>) {
-        let calls_back = super::manager::is_this_thread();
+        let calls_back = super::manager::manages(self);
         self.attend(None, |state| state.is_deserted() && (calls_back || !state.calls_back()));
     }
 
@@ -657,6 +671,7 @@ impl Engine {
                 },
             }
         }
+        state.mark_surplus();
         while !state.queue.is_empty() {
             let ahead = state.ahead();
             let max_tasks = self.settings.max_tasks;
@@ -667,7 +682,10 @@ impl Engine {
             let in_a_row = ((ahead - worker.assigned.len()) / 4).clamp(1, IN_A_ROW);
             for _ in 0..in_a_row {
                 let Some(mut job) = state.queue.pop_front() else { break };
-                if let Some(rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
+                if let Some(mut rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
+                    // No worker has two jobs of one number.
+                    state.next_job += 1;
+                    rest.number = state.next_job;
                     state.queue.push_front(rest);
                 }
                 if let Err(refused) = worker.give(job) {
@@ -703,8 +721,11 @@ impl Engine {
         }
         state.activity += 1;
         if state.waiters == 0 {
+            let was_crowded = state.crowded.is_some();
             self.hand_out(&mut state);
-            if state.manager_sleeps {
+            if (state.crowded.is_some() && !was_crowded) || !state.callbacks.is_empty() {
+                self.call_manager(&mut state);
+            } else if state.manager_sleeps {
                 state.manager_sleeps = false;
                 self.manager.notify_one();
             }
@@ -818,7 +839,7 @@ impl Engine {
         }
         let mut state = self.lock();
         state.target = target;
-        (state.range, state.vacancies) = (None, 0);
+        (state.range, state.crowded, state.vacancies) = (None, None, 0);
         self.advance(&mut state);
         self.stir(&mut state);
     }

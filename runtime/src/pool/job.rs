@@ -178,9 +178,29 @@ pub(super) struct Content {
     waker: Option<Waker>,
     /// What is to be done once something has arrived.
     callback: Option<Callback>,
-    /// How long the calls took whose jobs are done, and how many they were.
-    pub(super) nanoseconds: u64,
-    pub(super) calls: u64,
+    pub(super) tempo: Tempo,
+}
+
+/// How long calls take, with more weight for the last ones: those behind an exception are as they were before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tempo {
+    nanoseconds: u64,
+    /// In parts of [`PARTS`].
+    calls: u64,
+}
+
+const PARTS: u64 = 256;
+
+impl Tempo {
+    fn learn(&mut self, nanoseconds: u64, calls: u64) {
+        self.nanoseconds = (self.nanoseconds - self.nanoseconds / 8).saturating_add(nanoseconds);
+        self.calls = (self.calls - self.calls / 8).saturating_add(calls.saturating_mul(PARTS));
+    }
+
+    /// How many nanoseconds a call takes, if that is known.
+    pub(super) fn each(self) -> Option<u64> {
+        self.nanoseconds.saturating_mul(PARTS).checked_div(self.calls)
+    }
 }
 
 /// What is to be done when a task is done.
@@ -295,8 +315,7 @@ impl Mailbox {
     ) -> ToTell {
         let mut content = self.content();
         if let Some((nanoseconds, calls)) = time {
-            content.nanoseconds += nanoseconds;
-            content.calls += calls;
+            content.tempo.learn(nanoseconds, calls);
         }
         let bytes = match answers {
             Raw::InPlace(bytes) => Answers::InPlace(bytes),

@@ -256,7 +256,9 @@ impl State {
                 let known = next.saturating_sub(head.first).min(head.count);
                 let (first, count) = (head.first + known, head.count - known);
                 let expected = first == next && count <= assigned.count - assigned.answered;
-                worker.tasks += count;
+                if expected {
+                    worker.tasks += count;
+                }
                 self.early_ends = 0;
                 (worker.moved_on, worker.looks) = (now, 0);
                 let who = Arc::clone(&worker.who);
@@ -288,15 +290,22 @@ impl State {
     }
 
     /// Looks for answers on the desks of workers that have been at one call for long.
-    pub(super) fn look_at_desks(&mut self, now: Instant) {
+    ///
+    /// What has come in a message meanwhile goes first: a desk tells nothing of what its worker has sent.
+    pub(super) fn look_at_desks(&mut self, now: Instant, nothing_came: impl Fn() -> bool) {
         for place in 0..self.workers.len() {
             let worker = &mut self.workers[place];
             if worker.next_look().is_none_or(|look| now < look) {
                 continue;
             }
+            let found = worker.desk.held();
+            if !nothing_came() {
+                return;
+            }
             worker.looks += 1;
+            worker.looked = now;
             let (number, looks) = (worker.number, worker.looks);
-            let Some(found) = worker.desk.held() else { continue };
+            let Some(found) = found else { continue };
             self.take_in(Raw::Copied(&found.records), Beside::default(), now);
             let worker = &mut self.workers[place];
             let of_job = |assigned: &Assigned| assigned.job.number == found.job;
@@ -309,7 +318,8 @@ impl State {
                 self.take_record(&head, Raw::Copied(&found.answers), Beside::default(), now);
             }
             // It is still at it.
-            self.workers[place].looks = looks;
+            let worker = &mut self.workers[place];
+            (worker.looks, worker.looked) = (looks, now);
         }
     }
 
@@ -515,18 +525,32 @@ impl State {
         }
     }
 
+    /// Says which workers are too many, and get nothing more: those that have least to do.
+    pub(super) fn mark_surplus(&mut self) {
+        let surplus = self.staying().saturating_sub(self.target);
+        if surplus == 0 && !self.workers.iter().any(|worker| worker.is_surplus) {
+            return;
+        }
+        let mut staying: Vec<&mut Worker> =
+            self.workers.iter_mut().filter(|worker| !worker.leaves()).collect();
+        staying.sort_by_key(|worker| (!worker.is_surplus, worker.assigned.len()));
+        for (place, worker) in staying.into_iter().enumerate() {
+            worker.is_surplus = place < surplus;
+        }
+    }
+
     /// Wants another worker, if there may be more, and there has been work for some time that nobody has begun.
     pub(super) fn grow(&mut self) {
         let Some(range) = self.range else { return };
         let is_crowded = self.has_queue() || self.workers.iter().any(|worker| worker.movable() > 0);
-        if !is_crowded || self.target >= range.most || !self.is_open() {
+        if !is_crowded || self.target >= range.most || self.is_over() {
             self.crowded = None;
             return;
         }
         let now = Instant::now();
         let since = *self.crowded.get_or_insert(now);
-        if now - since >= CROWDED && self.starting == 0 {
-            self.target += 1;
+        if now - since >= CROWDED {
+            self.target += usize::from(self.starting == 0);
             self.crowded = Some(now);
         }
     }
@@ -591,14 +615,21 @@ impl State {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let one_idles = self.queue.is_empty() && self.workers.iter().any(Worker::idles);
         let busy = self.workers.iter().filter(|worker| one_idles && worker.movable() > 0);
-        let soon = Instant::now() + LONG_CALL;
+        let too_long = busy.map(|worker| worker.moved_on + LONG_CALL).min();
         let full =
             self.workers.iter().filter(|_| self.has_queue()).filter_map(|worker| worker.full_until).min();
-        let too_long = busy.map(|worker| (worker.moved_on + LONG_CALL).max(soon)).min();
-        let look = earlier(earlier(too_long, full.map(|until| until.max(soon))), self.next_limit());
+        let desks = self.workers.iter().filter_map(Worker::next_look).min();
         let crowded = self.crowded.map(|since| since + CROWDED);
-        let desks = self.workers.iter().filter_map(Worker::next_look).min().map(|look| look.max(soon));
-        earlier(earlier(desks, earlier(look, self.start_again)), earlier(crowded, self.next_idle()))
+        let looks = [too_long, full, desks, crowded, self.next_start(), self.next_idle()];
+        // What is due is done by now, or cannot be done yet.
+        let soon = Instant::now() + LONG_CALL;
+        let next = looks.into_iter().flatten().min().map(|look| look.max(soon));
+        earlier(next, self.next_limit())
+    }
+
+    /// When it is tried again to start a worker.
+    pub(super) fn next_start(&self) -> Option<Instant> {
+        self.start_again.filter(|_| !self.is_over() && self.staying() + self.starting < self.target)
     }
 
     /// When to look at the limits next.

@@ -20,18 +20,22 @@ const LONG: Duration = Duration::from_millis(64);
 const STACK: usize = 2 << 20;
 
 thread_local! {
-    /// Whether this is the thread of a pool.
-    static MANAGES: Cell<bool> = const { Cell::new(false) };
+    /// Where the engine lies whose manager this thread is.
+    static MANAGES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this is the thread of a pool, which calls callbacks.
-pub(super) fn is_this_thread() -> bool {
-    MANAGES.get()
+fn address(engine: &Engine) -> usize {
+    std::ptr::from_ref(engine).addr()
+}
+
+/// Whether this is a pool's own thread, which calls its callbacks.
+pub(super) fn manages(engine: &Engine) -> bool {
+    MANAGES.get() == address(engine)
 }
 
 /// Manages a pool until its last worker has gone.
 pub(super) fn manage(engine: &Arc<Engine>) {
-    MANAGES.set(true);
+    MANAGES.set(address(engine));
     let mut state = engine.lock();
     let (mut seen, mut patience) = (state.activity, LINGER);
     loop {
@@ -52,6 +56,7 @@ pub(super) fn manage(engine: &Arc<Engine>) {
             continue;
         }
         if state.is_deserted() {
+            engine.stir(&mut state); // for who waits for that, and has not seen it
             return;
         }
         if state.is_short_of_workers() {
@@ -67,7 +72,7 @@ pub(super) fn manage(engine: &Arc<Engine>) {
             let until = state.next_look();
             engine.listen(&mut state, until);
         } else {
-            let until = earlier(state.start_again, state.next_idle());
+            let until = earlier(state.next_start(), state.next_idle());
             engine.sleep(&mut state, until, true);
         }
     }

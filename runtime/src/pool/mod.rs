@@ -34,8 +34,8 @@
 //! encoded or decoded: that task has a [`TaskError`] which says what happened, where and to which input; every other task goes on. A worker that
 //! has ended is replaced; tasks that it had been given and had not begun are done by others, once. No wait of a pool depends on a worker's goodwill.
 //!
-//! A pool gives up, and all its tasks with it, if three workers in a row end before they are ready: an initializer that fails would fail
-//! again. Every error says why.
+//! A pool gives up, and all its tasks with it, if three workers in a row end before they are ready, for an initializer that fails would fail
+//! again; if ten in a row end by themselves as soon as they are; and if no worker is left and none can be started. Every error says why.
 //!
 //! # Looking at it
 //!

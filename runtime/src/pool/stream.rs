@@ -38,6 +38,8 @@ pub(super) struct Stream<'a, I, A, R> {
     /// How many calls a job has: fixed by the user, or as learnt.
     fixed: Option<u64>,
     calls: u64,
+    /// How many of them have as many bytes as a job should have.
+    fit: u64,
     /// Inputs that have been taken behind one that could not be encoded.
     ahead: Vec<A>,
     /// How many inputs have been taken, and how many of them have no outcome yet.
@@ -77,6 +79,7 @@ where
             mailbox: Arc::default(),
             fixed: pool.chunk_size,
             calls: 1,
+            fit: MOST_CALLS,
             ahead: Vec::new(),
             taken: 0,
             under_way: 0,
@@ -90,14 +93,11 @@ where
 
     /// Learns how many calls take as long as a job should.
     fn learn(&mut self) {
-        let (nanoseconds, calls) = {
-            let content = self.mailbox.content();
-            (content.nanoseconds, content.calls)
-        };
-        if let Some(each) = nanoseconds.checked_div(calls) {
+        let tempo = self.mailbox.content().tempo;
+        if let Some(each) = tempo.each() {
             let enough = JOB_TIME / each.max(1);
             self.is_quick = each.saturating_mul(self.fixed.unwrap_or(1)) < 4 * JOB_TIME;
-            self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4);
+            self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4).min(self.fit);
         }
     }
 
@@ -137,6 +137,11 @@ where
             let (packing, refused) = self.pack(size, calls);
             // Not before: encoding may panic, and who catches that can go on.
             let count = packing.calls();
+            self.fit = (MOST_BYTES as u64)
+                .saturating_mul(count)
+                .checked_div(packing.length() as u64)
+                .unwrap_or(1)
+                .max(1);
             let taken = count + u64::from(refused.is_some());
             self.taken += taken;
             self.under_way += taken;

@@ -48,7 +48,7 @@ impl<R> Task<R> {
     }
 
     /// Cancels the task: also when it is being done, which ends its worker; another takes its place. Then the task's result is
-    /// [`TaskFailure::Cancelled`]. `false` when it was done already.
+    /// [`TaskFailure::Cancelled`]. `false` when it was done already, or ran out of its time.
     #[must_use = "it may have been done already"]
     pub fn cancel(&self) -> bool {
         self.engine.cancel(&self.mailbox, true, true) > 0
