@@ -21,6 +21,7 @@ pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
 const SELDOM: u32 = 8;
 
 /// A worker, as the pool sees it.
+#[allow(clippy::struct_excessive_bools)] // they are independent of each other
 pub(super) struct Worker {
     pub(super) number: u64,
     pub(super) who: Arc<Who>,
