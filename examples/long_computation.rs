@@ -39,11 +39,15 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     let limit = arguments.next().map(|limit| limit.to_str().unwrap_or_default().parse());
     let limit = limit.transpose().context("LIMIT is a number")?.unwrap_or(10_000_000);
-    let folder = arguments.next().map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("offspring-long-computation-{}", std::process::id()))
-    });
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folder = match arguments.next().map(PathBuf::from) {
+        Some(folder) => std::fs::create_dir_all(&folder).map(|()| folder),
+        None => {
+            let name = format!("offspring-long-computation-{}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            std::fs::create_dir(&folder).map(|()| folder)
+        }
+    };
+    let folder = folder.context("cannot make the folder for the timeline")?;
 
     let pool = Pool::builder().name("walker").progress(true).timeline(true).start()?;
     let ranges = (1..limit).step_by(STRIDE).map(|from| (from, limit.min(from + STRIDE as u64)));

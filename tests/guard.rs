@@ -88,3 +88,15 @@ fn a_boot_variable_that_strayed_into_another_program_is_refused_and_main_does_no
         assert_eq!(done.stdout, "", "{stray}");
     }
 }
+
+#[test]
+fn shared_memory_that_is_made_before_the_guard_is_no_childs_alone() {
+    let _dog = watchdog();
+    let alone = |method| {
+        let mut program = program(env!("CARGO_BIN_EXE_before_guard"), &["early"]);
+        finish(program.env("OFFSPRING_START_METHOD", method)).stdout
+    };
+    assert_eq!(alone("forkserver"), "[false, false]\n");
+    // There each runs what stands before the guard itself.
+    assert_eq!(alone("spawn"), "[true, true]\n");
+}

@@ -671,9 +671,8 @@ fn pools_of_every_start_method_work_and_leave_no_descriptor() {
     let work = || {
         let before = open_descriptors().len();
         for method in offspring::start_methods() {
-            // A fork is refused in a program with threads, and a pool has one.
             if method == StartMethod::Fork {
-                continue;
+                continue; // which is refused
             }
             let pool = Pool::builder().workers(2).start_method(method).start().unwrap();
             assert_eq!(pool.try_map(|n: u32| n + 1, 0..100).unwrap()[99], 100);
@@ -703,6 +702,8 @@ fn settings_that_cannot_be_are_errors() {
     assert!(invalid(Pool::builder().workers(2).min_workers(3)));
     assert!(invalid(Pool::builder().idle_timeout(Duration::from_secs(1))));
     assert!(invalid(Pool::builder().pin_to_cpus([])));
+    // A pool has a thread, and a program with threads is not forked.
+    assert!(invalid(Pool::builder().start_method(StartMethod::Fork)));
 }
 
 #[offspring::test]

@@ -403,6 +403,8 @@ fn stopped_workers_keep_back_nothing_but_what_they_are_at_and_a_pool_that_has_th
     let _dog = watchdog();
     for how in 0..3 {
         let pool = pool(3);
+        // They wait for tasks, and none is stopped while it says that it is there.
+        assert!(pool.broadcast(|| (), ()).unwrap().iter().all(Result::is_ok));
         let stopped = workers(&pool)[0];
         signal(stopped, Signal::SIGSTOP);
         // The two others meet, so both work.

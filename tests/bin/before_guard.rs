@@ -1,6 +1,16 @@
 //! Programs whose children do not come by the guard, and one whose children are started too deep.
 
+use std::sync::Mutex;
+
+use offspring::shm::SharedSlice;
 use offspring::{JoinError, StartError};
+
+/// Shared memory that is made before the guard: all children have it.
+static EARLY: Mutex<Option<SharedSlice<u64>>> = Mutex::new(None);
+
+fn has_it_alone() -> bool {
+    EARLY.lock().unwrap().as_mut().is_some_and(|slice| slice.get_mut().is_some())
+}
 
 fn nothing() {}
 
@@ -34,9 +44,16 @@ fn main() {
             }
             std::process::exit(3)
         }
+        ("early", _) => {
+            *EARLY.lock().unwrap() = Some(SharedSlice::zeroed(8).unwrap());
+            offspring::init();
+        }
         _ => offspring::init(),
     }
-    if mode == "deep" {
+    if mode == "early" {
+        let alone = [(); 2].map(|()| offspring::spawn(has_it_alone, ()).unwrap());
+        println!("{:?}", alone.map(|child| child.join().unwrap()));
+    } else if mode == "deep" {
         println!("{:?}", descend());
     } else {
         report(offspring::spawn(nothing, ()));

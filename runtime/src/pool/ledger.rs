@@ -603,8 +603,8 @@ impl State {
             let (job, call) = (assigned.job.number, assigned.job.first + begun - 1);
             let is_last = self.hold_back(place, 0);
             let worker = &mut self.workers[place];
-            if !is_last || worker.assigned[0].count != begun {
-                continue; // that call is over by now
+            if !is_last || worker.assigned[0].count != begun || worker.desk.running_for() < limit {
+                continue; // that call, or that part of it which has its own limit, is over by now
             }
             worker.verdict = Some(Verdict { job, call, failure: TaskFailure::TimedOut(limit) });
             let _gone_already = worker.child.kill();

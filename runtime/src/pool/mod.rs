@@ -403,11 +403,15 @@ impl Builder {
         if self.cpus.as_ref().is_some_and(Vec::is_empty) {
             return Err(none("`pin_to_cpus` without a CPU"));
         }
-        let (name, method) = (self.name.unwrap_or_else(|| "Worker".into()), self.method);
+        let method = self.method.unwrap_or_else(crate::start_method);
+        if method == StartMethod::Fork {
+            let why = "the workers of a pool cannot be started by `fork`: a pool has a thread, and programs with threads are not forked";
+            return Err(PoolError::Invalid(why.into()));
+        }
+        let name = self.name.unwrap_or_else(|| "Worker".into());
         let start = move |station: worker::Station| {
             let name = format!("{name}-{}", station.number);
-            let builder = target(worker::work, (station,)).name(name).daemon(true);
-            Ok(method.into_iter().fold(builder, crate::Builder::start_method).start()?)
+            Ok(target(worker::work, (station,)).name(name).daemon(true).start_method(method).start()?)
         };
         let idle = self.idle.unwrap_or(IDLE);
         let settings = Settings {

@@ -169,6 +169,7 @@ fn main() {
         assert!(tally.killed <= kills, "{} tasks were lost in {kills} kills", tally.killed);
         if before.is_none() && (begun.elapsed() >= length / 4 || phases >= 6) {
             before = Some(vitals.clone()); // it is warm
+            continue; // growth is looked for from here on
         }
         if begun.elapsed() < length {
             continue;

@@ -201,6 +201,7 @@ impl Zygote {
             unsafe { libc::syscall(libc::SYS_set_robust_list, head, length) };
             // No hook of a fork ran.
             own::forget();
+            crate::sys::unix::fork::count_copy();
             return Ok(Side::Child);
         }
         let pid = i32::try_from(pid).expect("a process id is an int");

@@ -139,7 +139,14 @@ pub(crate) fn on_fork_in_child(forget: fn()) {
     });
 }
 
+/// Says that this process has been copied, or is a copy, by other means than a fork: what was its own alone is not any more.
+pub(crate) fn count_copy() {
+    COPIES.fetch_add(1, Ordering::Relaxed);
+}
+
 unsafe extern "C" fn close_gate() {
+    // Before the copy is made, so that no thread of either takes for its own alone what both have.
+    count_copy();
     // In this order: a thread that starts needs no gate to say that it has started, and none is made behind the gate.
     let gate = GATE.write().unwrap_or_else(PoisonError::into_inner);
     let starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,12 +156,10 @@ unsafe extern "C" fn close_gate() {
 }
 
 unsafe extern "C" fn open_gate() {
-    COPIES.fetch_add(1, Ordering::Relaxed);
     let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
 }
 
 unsafe extern "C" fn open_gate_in_copy() {
-    COPIES.fetch_add(1, Ordering::Relaxed);
     let _opened = CLOSED.try_with(|closed| closed.borrow_mut().take());
     if let Some(forget) = FORGET.get() {
         forget();
