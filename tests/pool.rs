@@ -941,10 +941,11 @@ fn workers_have_a_processor_each_and_are_nice() {
         let nice: i32 = stat.rsplit(')').next().unwrap().split(' ').nth(17).unwrap().parse().unwrap();
         (offspring::usable_cpus().unwrap(), nice)
     };
+    let nicer = (look().1 + 3).min(19); // which is as nice as can be
     let mut seen: Vec<usize> = Vec::new();
     for result in pool.broadcast(look, ()).unwrap() {
         let (on, nice) = result.unwrap();
-        assert!(on.len() == 1 && nice == 3, "{on:?} {nice}");
+        assert!(on.len() == 1 && nice == nicer, "{on:?} {nice}");
         seen.extend(on);
     }
     seen.sort_unstable();

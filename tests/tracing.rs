@@ -192,7 +192,7 @@ fn what_a_worker_logs_arrives_with_all_that_it_says_and_the_process_that_said_it
         pool.submit(work, (6,)).unwrap().get().unwrap()
     });
     // The end of the pool waits for what was said.
-    let lines = heard.lines();
+    let lines = heard.wait_for(2);
     assert_eq!(lines.len(), 2, "{lines:?}");
     let expected = [
         ("big", format!("{}_u128", 1_u128 << 100)),
@@ -436,7 +436,7 @@ fn a_subscriber_that_panics_harms_only_what_it_panics_at() {
         };
         pool.submit(work, ()).unwrap().get().unwrap();
     });
-    assert!(heard.lines().iter().any(|line| line.says("after it")));
+    until("the other line has come", || heard.lines().iter().any(|line| line.says("after it")));
 }
 
 #[offspring::test]
@@ -459,7 +459,7 @@ fn filters_by_target_see_the_targets_of_the_workers() {
         pool.submit(work, ()).unwrap().get().unwrap();
     });
     let said: Vec<_> =
-        heard.lines().iter().map(|line| (line.fields["message"].clone(), line.spans.clone())).collect();
+        heard.wait_for(2).iter().map(|line| (line.fields["message"].clone(), line.spans.clone())).collect();
     let caller = vec!["caller{}".to_string()];
     assert_eq!(said, [("one".into(), caller.clone()), ("two".into(), caller)]);
 }
@@ -482,7 +482,7 @@ fn a_line_of_a_workers_worker_names_that_one_and_stands_in_both_callers_spans() 
         let _span = info_span!("top").entered();
         pool.submit(work, ()).unwrap().get().unwrap()
     });
-    let lines = heard.lines();
+    let lines = heard.wait_for(1);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0].fields["process.name"], "lower-1");
     assert_eq!(lines[0].fields["process.pid"], format!("{inner}_u64"));
@@ -534,11 +534,8 @@ fn only_what_is_wanted() {
         };
         assert_eq!(pool.submit(work, ()).unwrap().get().unwrap(), 0);
     });
-    assert!(
-        heard.lines()[0].says("ready") && heard.lines()[1].says("wanted"),
-        "{heard:?}",
-        heard = heard.lines()
-    );
+    let lines = heard.wait_for(2);
+    assert!(lines[0].says("ready") && lines[1].says("wanted"), "{lines:?}");
 }
 
 #[offspring::test]

@@ -229,6 +229,11 @@ impl Meter {
         }
     }
 
+    /// Says how many calls have failed: an answer may be seen before the end of its job.
+    pub(super) fn tell_failures(&self, gauge: &Gauge) {
+        gauge.failed.store(self.failed + self.job.failed, Ordering::Release);
+    }
+
     /// The time, as of the end of the call that is just over.
     pub(super) fn now(&mut self) -> u64 {
         if !self.fresh {

@@ -474,6 +474,9 @@ impl<'a> Batch<'a> {
         }
         self.answered += 1;
         self.meter.end_call(self.head.count, failed);
+        if failed {
+            self.meter.tell_failures(self.worker.desk.gauge());
+        }
         self.gather(at);
     }
 
