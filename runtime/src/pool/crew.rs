@@ -17,8 +17,9 @@ use crate::trace::Source;
 /// What takes this long is no quick call, whatever others were.
 pub(super) const LONG_CALL: Duration = Duration::from_micros(500);
 
-/// After how many looks at a worker that is at one call they become no rarer.
+/// After how many looks at a worker that is at one call they become no rarer; with how many it begins whose answers nobody waits for.
 const SELDOM: u32 = 8;
+const AT_LEISURE: u32 = 6;
 
 /// A worker, as the pool sees it.
 #[allow(clippy::struct_excessive_bools)] // they are independent of each other
@@ -81,7 +82,9 @@ impl Worker {
     /// When to look next whether it keeps answers while it is at a long call: ever less often, some times a second in the end.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let since = self.looked.max(self.moved_on);
-        (!self.assigned.is_empty()).then(|| since + LONG_CALL * (1 << self.looks.min(SELDOM)))
+        let is_leisurely = self.assigned.iter().all(|assigned| assigned.job.is_leisurely);
+        let looks = if is_leisurely { self.looks + AT_LEISURE } else { self.looks };
+        (!self.assigned.is_empty()).then(|| since + LONG_CALL * (1 << looks.min(SELDOM)))
     }
 
     /// Whether it gets no more jobs.

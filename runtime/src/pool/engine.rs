@@ -154,6 +154,17 @@ impl Drop for Locked<'_> {
     }
 }
 
+/// While it is there, a thread attends again and again. See [`Engine::be_present`].
+pub(super) struct Presence(Arc<Engine>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.present -= 1;
+        self.0.leave(&mut state);
+    }
+}
+
 /// Whether it was ended by somebody else, as it seems.
 fn is_killed(cause: &TaskFailure) -> bool {
     const SIGKILL: i32 = 9;
@@ -195,6 +206,7 @@ impl Engine {
             vacancies: 0,
             early: Vec::new(),
             waiters: 0,
+            present: 0,
             attended: false,
             listening: 0,
             manager_sleeps: false,
@@ -374,7 +386,7 @@ impl Engine {
         }
         let mut state = self.lock();
         state.waiters += 1;
-        state.activity += 1;
+        state.activity += u64::from(state.present == 0);
         let came = loop {
             self.advance(&mut state);
             if it_is_so(&mut state) {
@@ -402,11 +414,26 @@ impl Engine {
         state.waiters -= 1;
         if state.waiters > 0 {
             self.followers.notify_all(); // one of them attends
-        } else if state.manager_sleeps && state.has_work() {
+        } else {
+            self.leave(&mut state);
+        }
+        came
+    }
+
+    /// A thread leaves: if it was the last one, the manager takes over.
+    fn leave(&self, state: &mut State) {
+        if !state.has_waiters() && state.manager_sleeps && state.has_work() {
             state.manager_sleeps = false;
             self.manager.notify_one();
         }
-        came
+    }
+
+    /// The thread is about to attend again and again: the manager stays away meanwhile, but for a look now and then.
+    pub(super) fn be_present(self: &Arc<Self>) -> Presence {
+        let mut state = self.lock();
+        state.present += 1;
+        state.activity += 1;
+        Presence(Arc::clone(self))
     }
 
     /// Waits for messages.
@@ -672,8 +699,8 @@ impl Engine {
             }
         }
         state.mark_surplus();
-        while !state.queue.is_empty() {
-            let ahead = state.ahead();
+        while let Some(next) = state.queue.front() {
+            let ahead = state.ahead(next);
             let max_tasks = self.settings.max_tasks;
             let fits = |worker: &&mut Worker| worker.takes_more(ahead, max_tasks);
             let free = state.workers.iter_mut().filter(fits).min_by_key(|worker| worker.assigned.len());
@@ -719,8 +746,8 @@ impl Engine {
             job.number = state.new_number();
             state.queue.push_back(job);
         }
-        state.activity += 1;
-        if state.waiters == 0 {
+        state.activity += u64::from(state.present == 0);
+        if !state.has_waiters() {
             let was_crowded = state.crowded.is_some();
             self.hand_out(&mut state);
             if (state.crowded.is_some() && !was_crowded) || !state.callbacks.is_empty() {

@@ -24,6 +24,9 @@ const AHEAD: u64 = 200_000;
 const MOST_AHEAD: u64 = 256;
 /// Of jobs that take less, in nanoseconds, it has some more, so that it need not answer each by itself.
 const MANY_AHEAD: u64 = 2_000_000;
+/// As [`AHEAD`], of jobs whose answers nobody waits for: the worker tells of several at once, and what it has not begun is taken back when
+/// others need it.
+const LEISURE: u64 = 8_000_000;
 /// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
 const WORTH_MOVING: u64 = 30_000;
 /// For how long work has to wait until there is another worker, of a pool that grows.
@@ -52,8 +55,9 @@ pub(super) struct State {
     pub(super) vacancies: u64,
     /// Workers that said that they are ready before whoever started them came to say that they are there.
     pub(super) early: Vec<u64>,
-    /// How many threads wait for results; whether one of them attends; how many listen for messages.
+    /// How many threads wait for results, and how many come back to that again and again; whether one attends; how many listen for messages.
     pub(super) waiters: usize,
+    pub(super) present: usize,
     pub(super) attended: bool,
     pub(super) listening: usize,
     /// The manager sleeps for long unless it is told.
@@ -176,8 +180,9 @@ impl State {
         self.range.map_or(self.target, |range| range.most)
     }
 
+    /// Whether a thread attends, or comes back soon to do so.
     pub(super) fn has_waiters(&self) -> bool {
-        self.waiters > 0
+        self.waiters + self.present > 0
     }
 
     /// Whether the pool takes more tasks.
@@ -438,13 +443,14 @@ impl State {
         self.queue.push_front(job);
     }
 
-    /// How many jobs a worker should have before it.
-    pub(super) fn ahead(&self) -> usize {
+    /// How many jobs a worker should have before it, if the next ones are these.
+    pub(super) fn ahead(&self, next: &Job) -> usize {
         match self.job_time {
             0 => 2,
             time => {
                 let least = if time < MANY_AHEAD { 4 } else { 2 };
-                usize::try_from((AHEAD / time).clamp(least, MOST_AHEAD)).unwrap_or(2)
+                let ahead = if next.is_leisurely { LEISURE } else { AHEAD };
+                usize::try_from((ahead / time).clamp(least, MOST_AHEAD)).unwrap_or(2)
             }
         }
     }

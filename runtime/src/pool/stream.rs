@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Fuse;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Pool;
+use super::engine::Presence;
 use super::error::{TaskError, TaskFailure};
 use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload};
 use super::progress::Teller;
@@ -22,8 +24,8 @@ const MOST_BYTES: usize = 128 * 1024;
 /// How many calls of small jobs are made at once, and how many inputs are encoded at once.
 const PACKED: u64 = 256;
 const AT_ONCE: u64 = 64;
-/// Calls are quick of which so many should go to a worker as one job.
-const MANY: u64 = 32;
+/// How long the inputs that are taken at once may take to come, for a thread that is to be back soon.
+const SOON: Duration = Duration::from_millis(1);
 /// For how many results there is room before they come.
 const MOST_RESERVED: usize = 1 << 16;
 /// How many jobs there are under way for each worker.
@@ -54,6 +56,8 @@ pub(super) struct Stream<'a, I, A, R> {
     /// What has been taken out of the mailbox.
     deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
+    /// This thread comes back to the pool soon, as long as it does.
+    presence: Option<Presence>,
     /// Who tells how far it is, if one does.
     teller: Option<Box<Teller>>,
 }
@@ -86,6 +90,7 @@ where
             wanted: 0,
             is_leisurely: false,
             is_quick: false,
+            presence: None,
             deliveries: VecDeque::new(),
             opened: Vec::new().into_iter(),
         }
@@ -134,7 +139,11 @@ where
             // Small jobs share a payload.
             let calls = (PACKED.min(most - self.under_way) / size).max(1).saturating_mul(size);
             let index = self.taken;
+            let begun = Instant::now();
             let (packing, refused) = self.pack(size, calls);
+            if begun.elapsed() > SOON {
+                self.presence = None; // the pool does without this thread meanwhile
+            }
             // Not before: encoding may panic, and who catches that can go on.
             let count = packing.calls();
             self.fit = (MOST_BYTES as u64)
@@ -222,7 +231,7 @@ where
                 self.teller.iter_mut().for_each(|teller| teller.finish());
                 return None;
             }
-            let wanted = if self.is_leisurely && self.calls >= MANY { self.under_way / 2 } else { 1 };
+            let wanted = if self.is_leisurely && self.is_quick { self.under_way / 2 } else { 1 };
             let look = self.teller.is_some().then(Teller::until);
             let has_come = self.pool.engine.attend(look, |_| self.mailbox.has_arrived(wanted.max(1)));
             if let Some(teller) = self.teller.as_mut().filter(|_| !has_come) {
@@ -249,6 +258,7 @@ where
         to_be: impl Fn(Result<R, TaskError>) -> Result<T, TaskError>,
     ) -> Result<Vec<T>, TaskError> {
         self.is_leisurely = true;
+        self.presence = Some(self.pool.engine.be_present());
         self.want(u64::MAX);
         let reserved = self.inputs.size_hint().0.min(MOST_RESERVED);
         let mut results = Vec::with_capacity(reserved);
