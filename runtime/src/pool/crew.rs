@@ -71,6 +71,13 @@ pub(super) struct Assigned {
     pub(super) count: u64,
 }
 
+impl Assigned {
+    /// The index of the next call that is to be answered.
+    pub(super) fn next(&self) -> u64 {
+        self.job.index + self.job.first + self.answered
+    }
+}
+
 /// What the end of a worker means for the call that it was killed for.
 pub(super) struct Verdict {
     pub(super) job: u64,

@@ -69,7 +69,7 @@ pub(super) struct Settings {
     pub(super) workers: usize,
     pub(super) range: Option<Range>,
     /// What makes the state of a worker; its first job.
-    pub(super) initializer: Option<(u64, Arc<Payload>)>,
+    pub(super) initializer: Option<(u64, Payload)>,
     /// After how many calls a worker makes room for another.
     pub(super) max_tasks: Option<u64>,
     /// How many bytes of memory a worker may have at the end of a task, to get another.
@@ -762,8 +762,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts one job for each worker into the queue, made by a function for its number.
-    pub(super) fn submit_to_all(&self, mut make: impl FnMut() -> Job) -> Result<usize, PoolError> {
+    /// Puts one job like this for each worker into the queue.
+    pub(super) fn submit_to_all(&self, job: &Job) -> Result<usize, PoolError> {
         self.check_ours()?;
         let mut state = self.lock();
         if let Some(why) = state.why_closed() {
@@ -771,11 +771,9 @@ impl Engine {
         }
         let numbers: Vec<u64> =
             state.workers.iter().filter(|worker| !worker.leaves()).map(|worker| worker.number).collect();
-        for (index, worker) in numbers.iter().enumerate() {
-            let mut job = make();
-            job.number = state.new_number();
-            job.index = index as u64;
-            state.pinned.push((*worker, job));
+        for worker in &numbers {
+            let number = state.new_number();
+            state.pinned.push((*worker, Job { number, ..job.clone() }));
         }
         state.activity += 1;
         self.advance(&mut state);

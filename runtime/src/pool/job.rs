@@ -1,6 +1,7 @@
 //! Jobs: calls that go to a worker together, and where their outcomes go.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -14,19 +15,30 @@ use super::worker::Message;
 use crate::channel::{Raw, SendFailure, Sender};
 use crate::trace::Context;
 use crate::wire::codec::CodecError;
-use crate::wire::parcel::{self, Parcel, Remaining};
+use crate::wire::parcel::{self, Beside, Parcel, Remaining};
 
 /// How many deliveries back it is looked for one that others can be added to.
 const NEIGHBOURS: usize = 4;
 /// How many bytes of answers gather in a delivery.
 const GATHERED: usize = 16 * 1024;
+/// How many bytes are copied rather than locked.
+const SMALL: usize = 4 * 1024;
 
 /// Encoded calls. They stay until all are answered: those that a dead worker had not begun go to another.
 #[derive(Debug)]
 pub(super) struct Payload {
-    parcel: Mutex<Parcel>,
+    calls: Calls,
     /// Where each call begins.
     starts: Vec<usize>,
+}
+
+/// The calls of a payload, behind room for a head.
+#[derive(Debug)]
+enum Calls {
+    /// They are copied, whoever sends them.
+    Small(Vec<u8>),
+    /// All of them are sent from where they are.
+    Large(Mutex<Parcel>),
 }
 
 /// Calls that are being gathered.
@@ -84,8 +96,11 @@ impl Packing {
         packed.unwrap_or_else(|error| Err((0, error)))
     }
 
-    pub(super) fn finish(self) -> Arc<Payload> {
-        Arc::new(Payload { parcel: Mutex::new(self.parcel), starts: self.starts })
+    pub(super) fn finish(self) -> Payload {
+        let Self { parcel, starts } = self;
+        let is_small = parcel.beside.is_empty() && parcel.bytes.len() <= SMALL;
+        let calls = if is_small { Calls::Small(parcel.bytes) } else { Calls::Large(Mutex::new(parcel)) };
+        Payload { calls, starts }
     }
 }
 
@@ -101,26 +116,35 @@ impl Payload {
         jobs: &Sender<Message>,
         buffer: &mut Vec<u8>,
     ) -> Result<(), SendFailure> {
-        let mut whole = self.parcel.lock().unwrap_or_else(PoisonError::into_inner);
-        if head.count == self.count() {
-            head.write(&mut whole.bytes[..HEAD]);
-            return jobs.try_send_parcel(&whole);
-        }
-        let place = |call: u64| {
-            let call = usize::try_from(call).unwrap_or(usize::MAX);
-            self.starts.get(call).copied().unwrap_or(whole.bytes.len())
+        let mut send = |bytes: &[u8], beside: &mut Beside| {
+            let place = |call: u64| {
+                let call = usize::try_from(call).unwrap_or(usize::MAX);
+                self.starts.get(call).copied().unwrap_or(bytes.len())
+            };
+            let (start, end) = (place(head.first), place(head.first + head.count));
+            buffer.clear();
+            buffer.resize(HEAD, 0);
+            head.write(buffer);
+            buffer.extend_from_slice(&bytes[start..end]);
+            // All that was beside the calls goes along: their bytes say which is whose.
+            let part = Parcel { bytes: std::mem::take(buffer), beside: std::mem::take(beside) };
+            let sent = jobs.try_send_parcel(&part);
+            *beside = part.beside;
+            *buffer = part.bytes;
+            sent
         };
-        let (start, end) = (place(head.first), place(head.first + head.count));
-        buffer.clear();
-        buffer.resize(HEAD, 0);
-        head.write(buffer);
-        buffer.extend_from_slice(&whole.bytes[start..end]);
-        // All that was beside the calls goes along: their bytes say which is whose.
-        let part = Parcel { bytes: std::mem::take(buffer), beside: std::mem::take(&mut whole.beside) };
-        let sent = jobs.try_send_parcel(&part);
-        whole.beside = part.beside;
-        *buffer = part.bytes;
-        sent
+        match &self.calls {
+            Calls::Small(bytes) => send(bytes, &mut Beside::default()),
+            Calls::Large(whole) => {
+                let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                let Parcel { bytes, beside } = &mut *whole;
+                if head.count < self.count() {
+                    return send(bytes, beside);
+                }
+                head.write(&mut bytes[..HEAD]);
+                jobs.try_send_parcel(&whole)
+            }
+        }
     }
 }
 
@@ -133,23 +157,17 @@ pub(super) struct Callee {
     pub(super) name: fn() -> &'static str,
 }
 
-/// Calls that go to one worker.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub(super) number: u64,
+/// What is submitted at once: all that its jobs have in common.
+#[derive(Debug)]
+pub(super) struct Submission {
     pub(super) function: Callee,
-    pub(super) payload: Arc<Payload>,
-    /// Which calls of the payload.
-    pub(super) first: u64,
-    pub(super) count: u64,
+    pub(super) payload: Payload,
     /// The index of the payload's first call among all that have the mailbox.
     pub(super) index: u64,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) limit: Option<Duration>,
     /// How often a call may be begun anew whose worker ended.
     pub(super) retries: u32,
-    /// How many workers in a row ended that were to begin it next, and had not begun it.
-    pub(super) spurned: u32,
     /// Whether nobody waits for an answer before there are others.
     pub(super) is_leisurely: bool,
     /// Whether one worker is to have it, and no other.
@@ -158,6 +176,27 @@ pub(super) struct Job {
     pub(super) has_index: bool,
     /// Where what is logged in it stands.
     pub(super) context: Context,
+}
+
+/// Calls that go to one worker.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) number: u64,
+    /// Which calls of the payload.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    /// How often a call may be begun anew from now on.
+    pub(super) retries: u32,
+    /// How many workers in a row ended that were to begin it next, and had not begun it.
+    pub(super) spurned: u32,
+    pub(super) submission: Arc<Submission>,
+}
+
+impl Deref for Job {
+    type Target = Submission;
+    fn deref(&self) -> &Submission {
+        &self.submission
+    }
 }
 
 /// Where the outcomes of calls arrive.
@@ -410,6 +449,12 @@ impl Mailbox {
 }
 
 impl Job {
+    /// A job of all that is submitted. Its number is the engine's to give.
+    pub(super) fn of(submission: Submission) -> Self {
+        let (count, retries) = (submission.payload.count(), submission.retries);
+        Self { number: 0, first: 0, count, retries, spurned: 0, submission: Arc::new(submission) }
+    }
+
     /// Keeps so many calls, and returns the others as another job.
     pub(super) fn split(&mut self, count: u64) -> Option<Self> {
         if count >= self.count {

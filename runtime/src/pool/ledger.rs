@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
 use super::error::{TaskError, TaskFailure, Who};
-use super::job::{Answers, Callback, Delivery, Job, ToTell};
+use super::job::{Answers, Callback, Delivery, Job, Mailbox, ToTell};
 use super::measure::Measured;
 use super::message::{AnswerHead, HEAD, Kind};
 use super::report::{Insight, Report};
@@ -87,6 +87,47 @@ pub(super) struct State {
     pub(super) tasks: u64,
     pub(super) insight: Insight,
     pub(super) trace: Origin,
+}
+
+/// Answers of one message, to consecutive calls of one mailbox: they are delivered together.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// Whether the message has several records.
+    goes_on: bool,
+    mailbox: Option<Arc<Mailbox>>,
+    place: usize,
+    index: u64,
+    count: u64,
+    /// How long so many calls took.
+    time: Option<(u64, u64)>,
+    bytes: Vec<u8>,
+}
+
+impl Gathered {
+    /// Whether the next answers of a job can be added.
+    fn is_followed_by(&self, assigned: &Assigned) -> bool {
+        let is_same = |mailbox| Arc::ptr_eq(mailbox, &assigned.job.mailbox);
+        self.mailbox.as_ref().is_some_and(is_same) && self.index + self.count == assigned.next()
+    }
+
+    fn take(
+        &mut self,
+        place: usize,
+        assigned: &mut Assigned,
+        count: u64,
+        time: Option<(u64, u64)>,
+        answers: &[u8],
+    ) {
+        if self.mailbox.is_none() {
+            self.mailbox = Some(Arc::clone(&assigned.job.mailbox));
+            (self.place, self.index, self.count, self.time) = (place, assigned.next(), 0, None);
+        }
+        assigned.answered += count;
+        self.count += count;
+        let (nanoseconds, calls) = self.time.unwrap_or_default();
+        self.time = time.map(|(more, of)| (nanoseconds + more, calls + of)).or(self.time);
+        self.bytes.extend_from_slice(answers);
+    }
 }
 
 /// A number of workers that follows the work that there is.
@@ -195,14 +236,15 @@ impl State {
     }
 
     /// Takes a message of a worker in: its records. What is beside it is the last one's.
-    pub(super) fn take_in(&mut self, mut raw: Raw<'_>, mut beside: Beside, now: Instant) {
+    pub(super) fn take_in(&mut self, mut raw: Raw<'_>, beside: Beside, now: Instant) {
+        let mut gathered = Gathered::default();
         loop {
             let bytes = match &raw {
                 Raw::Copied(bytes) => bytes,
                 Raw::InPlace(bytes) => &bytes[..],
             };
             // What is no message of a worker's is nobody's.
-            let Some(head) = AnswerHead::read(bytes) else { return };
+            let Some(head) = AnswerHead::read(bytes) else { break };
             let length = usize::try_from(head.length).unwrap_or(usize::MAX).min(bytes.len() - HEAD);
             let (answers, rest) = match raw {
                 Raw::Copied(bytes) => {
@@ -214,21 +256,35 @@ impl State {
                     (Raw::InPlace(answers), Raw::InPlace(bytes.split_off(HEAD + length)))
                 }
             };
-            let is_last = rest.is_empty();
-            self.take_record(
-                &head,
-                answers,
-                if is_last { std::mem::take(&mut beside) } else { Beside::default() },
-                now,
-            );
-            if is_last {
-                return;
+            if rest.is_empty() {
+                self.take_record(&head, answers, beside, now, &mut gathered);
+                break;
             }
+            gathered.goes_on = true;
+            self.take_record(&head, answers, Beside::default(), now, &mut gathered);
             raw = rest;
         }
+        self.hand_over(&mut gathered);
     }
 
-    fn take_record(&mut self, head: &AnswerHead, answers: Raw<'_>, beside: Beside, now: Instant) {
+    /// Delivers what has been gathered.
+    fn hand_over(&mut self, gathered: &mut Gathered) {
+        let Gathered { mailbox, place, index, count, time, bytes, .. } = gathered;
+        let Some(mailbox) = mailbox.take() else { return };
+        let (who, answers) = (&self.workers[*place].who, Raw::Copied(bytes));
+        let to_tell = mailbox.deliver_answers(who, *index, *count, *time, answers, Remaining::default());
+        bytes.clear();
+        self.tell(to_tell);
+    }
+
+    fn take_record(
+        &mut self,
+        head: &AnswerHead,
+        answers: Raw<'_>,
+        beside: Beside,
+        now: Instant,
+        gathered: &mut Gathered,
+    ) {
         let Some(place) = self.workers.iter().position(|worker| worker.number == head.worker) else {
             if head.kind == Kind::Ready {
                 self.early.push(head.worker);
@@ -266,7 +322,6 @@ impl State {
                 }
                 self.early_ends = 0;
                 (worker.moved_on, worker.looks) = (now, 0);
-                let who = Arc::clone(&worker.who);
                 let mut time = None;
                 if head.kind == Kind::Done {
                     worker.claims.push(assigned.claim);
@@ -280,13 +335,25 @@ impl State {
                 }
                 if expected && count > 0 {
                     let answers = answers.without(known);
-                    self.answer(&who, &mut assigned, count, time, answers, beside.into());
+                    match answers {
+                        Raw::Copied(bytes) if gathered.goes_on && beside.is_empty() => {
+                            if !gathered.is_followed_by(&assigned) {
+                                self.hand_over(gathered);
+                            }
+                            gathered.take(place, &mut assigned, count, time, bytes);
+                        }
+                        answers => {
+                            let who = Arc::clone(&self.workers[place].who);
+                            self.answer(&who, &mut assigned, count, time, answers, beside.into());
+                        }
+                    }
                 }
                 if head.kind == Kind::Answers {
                     self.workers[place].assigned.insert(position, assigned);
                 } else if assigned.answered < assigned.count {
                     // It says that it is done, and is not.
                     let why = TaskFailure::Pool("the worker left answers out".into());
+                    let who = Arc::clone(&self.workers[place].who);
                     self.fail_rest(assigned, &why, &who);
                 }
                 self.weigh(place);
@@ -320,7 +387,8 @@ impl State {
                 let measured = Measured::default();
                 let kind = Kind::Answers;
                 let head = AnswerHead { kind, worker: number, job, first, count, length, measured };
-                self.take_record(&head, Raw::Copied(&found.answers), Beside::default(), now);
+                let answers = Raw::Copied(&found.answers);
+                self.take_record(&head, answers, Beside::default(), now, &mut Gathered::default());
             }
             // It is still at it.
             let worker = &mut self.workers[place];
@@ -347,7 +415,7 @@ impl State {
         answers: Raw<'_>,
         remaining: Remaining,
     ) {
-        let index = assigned.job.index + assigned.job.first + assigned.answered;
+        let index = assigned.next();
         assigned.answered += count;
         let to_tell = assigned.job.mailbox.deliver_answers(who, index, count, time, answers, remaining);
         self.tell(to_tell);

@@ -125,7 +125,7 @@ pub use timeline::{Outcome, Span, Timeline, WorkerLife};
 pub use worker::{Initialize, with_state};
 
 use engine::{Engine, Settings};
-use job::{Callee, Job, Mailbox, Packing, Payload};
+use job::{Callee, Job, Mailbox, Packing, Payload, Submission};
 use ledger::{Range, State};
 use stream::Stream;
 use worker::{Initializer, Runner};
@@ -177,7 +177,7 @@ pub struct Builder {
     limit: Option<Duration>,
     retries: u32,
     chunk_size: Option<u64>,
-    initializer: Option<Result<(u64, Arc<Payload>), PoolError>>,
+    initializer: Option<Result<(u64, Payload), PoolError>>,
     exit: Option<Result<u64, PoolError>>,
     max_memory: Option<u64>,
     least: Option<usize>,
@@ -535,20 +535,21 @@ impl Pool {
         self.engine.look(State::timeline)
     }
 
-    fn job(&self, function: Callee, payload: Arc<Payload>, index: u64, mailbox: Arc<Mailbox>) -> Job {
-        let count = payload.count();
+    fn submission(
+        &self,
+        function: Callee,
+        payload: Payload,
+        index: u64,
+        mailbox: Arc<Mailbox>,
+    ) -> Submission {
         let (limit, retries) = (self.limit, self.retries);
-        Job {
-            number: 0,
+        Submission {
             function,
             payload,
-            first: 0,
-            count,
             index,
             mailbox,
             limit,
             retries,
-            spurned: 0,
             is_leisurely: false,
             is_pinned: false,
             has_index: false,
@@ -569,7 +570,8 @@ impl Pool {
     {
         let (function, payload) = call::<F, A>(&arguments)?;
         let mailbox = Arc::<Mailbox>::default();
-        self.engine.submit(self.job(function, payload, 0, Arc::clone(&mailbox)), 1)?;
+        let submission = self.submission(function, payload, 0, Arc::clone(&mailbox));
+        self.engine.submit(Job::of(submission), 1)?;
         Ok(Task::new(Arc::clone(&self.engine), mailbox))
     }
 
@@ -605,8 +607,8 @@ impl Pool {
     {
         let (function, payload) = call::<F, A>(&arguments)?;
         let mailbox = Arc::<Mailbox>::default();
-        let job = Job { is_pinned: true, ..self.job(function, payload, 0, Arc::clone(&mailbox)) };
-        let count = self.engine.submit_to_all(|| job.clone())?;
+        let submission = self.submission(function, payload, 0, Arc::clone(&mailbox));
+        let count = self.engine.submit_to_all(&Job::of(Submission { is_pinned: true, ..submission }))?;
         let mut results = Vec::with_capacity(count);
         let mut deliveries = VecDeque::new();
         while results.len() < count {
@@ -740,7 +742,7 @@ impl Pool {
 }
 
 /// A single call: where its function lies, and its arguments.
-fn call<F, A>(arguments: &A) -> Result<(Callee, Arc<Payload>), PoolError>
+fn call<F, A>(arguments: &A) -> Result<(Callee, Payload), PoolError>
 where
     F: Function<A>,
     A: Serialize + DeserializeOwned,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board::{SLOTS, Sheet};
 use super::error::{PoolError, TaskError, TaskFailure, Who};
-use super::job::{Callee, Delivery, Mailbox, Packing};
+use super::job::{Callee, Delivery, Mailbox, Packing, Submission};
 use super::ledger::State;
 use super::slice::RangeError;
 use super::task::open;
@@ -205,8 +205,8 @@ impl<'a, L: Serialize> Round<'a, L> {
         let packed = packing.add(&(&self.sheet, slot as u64, self.pace, self.lent));
         packed.map_err(|error| PoolError::Encode(error.to_string()))?;
         let mailbox = Arc::clone(&self.mailbox);
-        let job = self.pool.job(self.function, packing.finish(), slot as u64, mailbox);
-        self.pool.engine.submit(Job { retries: 0, ..job }, 1)?;
+        let submission = self.pool.submission(self.function, packing.finish(), slot as u64, mailbox);
+        self.pool.engine.submit(Job::of(Submission { retries: 0, ..submission }), 1)?;
         self.under_way += 1;
         Ok(())
     }

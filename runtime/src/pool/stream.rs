@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Pool;
 use super::engine::Presence;
 use super::error::{TaskError, TaskFailure};
-use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload};
+use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload, Submission};
 use super::progress::Teller;
 use super::task::open;
 use crate::wire::codec::CodecError;
@@ -195,14 +195,14 @@ where
     }
 
     /// Submits the calls of a payload, in jobs of a size.
-    fn submit(&mut self, payload: Arc<Payload>, index: u64, size: u64) {
+    fn submit(&mut self, payload: Payload, index: u64, size: u64) {
         let count = payload.count();
         let submitted = match self.function {
             None => Err(super::foreign()),
             Some(function) => {
-                let whole = self.pool.job(function, payload, index, Arc::clone(&self.mailbox));
-                let whole = Job { has_index: true, is_leisurely: self.is_leisurely, ..whole };
-                self.pool.engine.submit(whole, size).map_err(|error| error.to_string())
+                let whole = self.pool.submission(function, payload, index, Arc::clone(&self.mailbox));
+                let whole = Submission { has_index: true, is_leisurely: self.is_leisurely, ..whole };
+                self.pool.engine.submit(Job::of(whole), size).map_err(|error| error.to_string())
             }
         };
         if let Err(why) = submitted {
