@@ -149,14 +149,52 @@ impl End {
 
     // --- Sending ---
 
-    /// Sends a parcel.
-    pub(super) fn send(&self, parcel: &Parcel, form: Form, patience: Patience) -> Result<(), SendFailure> {
+    /// Whether somebody may still receive.
+    fn check_peers(&self) -> Result<(), SendFailure> {
         if self.ring.is_closed() {
             return Err(SendFailure::Closed);
         }
         if self.peers_are_gone()? {
             return Err(SendFailure::Disconnected);
         }
+        Ok(())
+    }
+
+    /// Sends short messages that lie one behind the other, up to where each ends, under one lock: how many, if one could be sent.
+    pub(super) fn send_all(&self, bytes: &[u8], ends: &[usize], form: Form) -> Result<usize, SendFailure> {
+        self.check_peers()?;
+        let senders = self.ring.side(Which::Senders);
+        let patience = Patience::None;
+        let held = self.ring.lock(Which::Senders, patience.brief())?.ok_or(patience.over())?;
+        if self.ring.is_closed() {
+            return Err(SendFailure::Closed);
+        }
+        let (mut sent, mut start) = (0, 0);
+        for &end in ends {
+            let message = &bytes[start..end];
+            debug_assert!(message.len() <= MAX_INLINE, "a short message");
+            if !self.ring.finds_room(message.len() as u64) {
+                break;
+            }
+            let pushed = send_token(senders, &self.socket, false)
+                .and_then(|()| self.ring.push(message, 0, 0, None, form));
+            match pushed {
+                Ok(()) => (sent, start) = (sent + 1, end),
+                Err(error) if sent == 0 => return Err(SendFailure::of(error)),
+                Err(_) => break, // who sends the next one is told
+            }
+        }
+        drop(held);
+        if sent == 0 {
+            return Err(SendFailure::Full);
+        }
+        senders.bell.ring_at_once();
+        Ok(sent)
+    }
+
+    /// Sends a parcel.
+    pub(super) fn send(&self, parcel: &Parcel, form: Form, patience: Patience) -> Result<(), SendFailure> {
+        self.check_peers()?;
         let objects = &parcel.beside.objects;
         if objects.len() > MOST_OBJECTS {
             let why =

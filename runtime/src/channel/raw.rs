@@ -22,6 +22,12 @@ impl<T> Sender<T> {
         self.end.send(parcel, Form::Value, Patience::None)
     }
 
+    /// Sends short messages without anything beside, of which this one buffer has one behind the other up to where each ends: how many of them
+    /// could be sent at once, if the first could.
+    pub(crate) fn try_send_all(&self, bytes: &[u8], ends: &[usize]) -> Result<usize, SendFailure> {
+        self.end.send_all(bytes, ends, Form::Value)
+    }
+
     /// Sends a parcel; waits while the channel is full, but not longer than until then.
     #[cfg(feature = "tracing")]
     pub(crate) fn send_parcel_until(&self, parcel: &Parcel, deadline: Instant) -> Result<(), SendFailure> {

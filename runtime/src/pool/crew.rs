@@ -53,7 +53,9 @@ pub(super) struct Worker {
     pub(super) begun: u64,
     /// How many tasks ended it.
     pub(super) lost: u64,
-    /// For what is sent to it.
+    /// What is about to be sent to it, and where each job of it ends; for what is sent otherwise.
+    pub(super) staged: Vec<u8>,
+    pub(super) ends: Vec<usize>,
     pub(super) buffer: Vec<u8>,
     /// When it was last given a job while it had none, or answered, and how often it has been looked at since.
     pub(super) moved_on: Instant,
@@ -144,8 +146,40 @@ impl Worker {
     }
 
     /// Gives it a job: else the job, and why it can be given to nobody, if that is so.
-    #[allow(clippy::result_large_err)] // it is a job, which goes on to somebody else
     pub(super) fn give(&mut self, job: Job) -> Result<(), (Job, Option<String>)> {
+        self.stage(job)?;
+        let (unsent, why) = self.post();
+        unsent.into_iter().next().map_or(Ok(()), |job| Err((job, why)))
+    }
+
+    /// Sends what is staged: what could not be sent, and why the first of it can be given to nobody, if that is so.
+    pub(super) fn post(&mut self) -> (Vec<Job>, Option<String>) {
+        let count = self.ends.len();
+        let Some(jobs) = self.jobs.as_ref().filter(|_| count > 0) else { return Default::default() };
+        let sent = jobs.try_send_all(&self.staged, &self.ends);
+        self.staged.clear();
+        self.ends.clear();
+        let (sent, why) = match sent {
+            Ok(sent) => (sent, None),
+            // One that has ended is buried soon, and its jobs go to others.
+            Err(SendFailure::Disconnected | SendFailure::Closed) => (count, None),
+            Err(SendFailure::Full | SendFailure::TimedOut) => (0, None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        let unsent = self.assigned.drain(self.assigned.len() - (count - sent)..);
+        let unsent = unsent.map(|assigned| {
+            self.claims.push(assigned.claim);
+            assigned.job
+        });
+        let unsent = unsent.collect::<Vec<_>>();
+        if !unsent.is_empty() && why.is_none() {
+            self.full_until = Some(Instant::now() + LONG_CALL);
+        }
+        (unsent, why)
+    }
+
+    /// Gives it a job that it is [sent](Self::post) with others: else the job, and why it can be given to nobody, if that is so.
+    pub(super) fn stage(&mut self, job: Job) -> Result<(), (Job, Option<String>)> {
         let (Some(jobs), Some(claim)) = (&self.jobs, self.claims.pop()) else { return Err((job, None)) };
         self.desk.offer(claim);
         let head = JobHead {
@@ -158,7 +192,16 @@ impl Worker {
             leisurely: job.is_leisurely,
             trace: job.context.word(),
         };
-        match job.payload.send(&head, jobs, &mut self.buffer) {
+        let sent = if job.payload.stage(&head, &mut self.staged) {
+            self.ends.push(self.staged.len());
+            Ok(())
+        } else if self.ends.is_empty() {
+            job.payload.send(&head, jobs, &mut self.buffer)
+        } else {
+            self.claims.push(claim);
+            return Err((job, None)); // after those
+        };
+        match sent {
             // One that has ended is buried soon, and its jobs go to others.
             Ok(()) | Err(SendFailure::Disconnected | SendFailure::Closed) => {
                 let count = job.count;

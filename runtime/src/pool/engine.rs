@@ -366,6 +366,8 @@ impl Engine {
             started,
             begun,
             lost: 0,
+            staged: Vec::new(),
+            ends: Vec::new(),
             buffer: Vec::new(),
             moved_on: Instant::now(),
             looks: 0,
@@ -707,6 +709,7 @@ impl Engine {
             let Some(worker) = free else { break };
             // Several quick ones in a row: their answers are neighbours.
             let in_a_row = ((ahead - worker.assigned.len()) / 4).clamp(1, IN_A_ROW);
+            let mut refused = None;
             for _ in 0..in_a_row {
                 let Some(mut job) = state.queue.pop_front() else { break };
                 if let Some(mut rest) = worker.allowance(max_tasks).and_then(|left| job.split(left)) {
@@ -715,13 +718,18 @@ impl Engine {
                     rest.number = state.next_job;
                     state.queue.push_front(rest);
                 }
-                if let Err(refused) = worker.give(job) {
-                    state.note(Err(refused));
+                refused = worker.stage(job).err();
+                if refused.is_some() || !worker.takes_more(ahead, max_tasks) {
                     break;
                 }
-                if !worker.takes_more(ahead, max_tasks) {
-                    break;
-                }
+            }
+            let (unsent, mut why) = worker.post();
+            if let Some(refused) = refused {
+                state.note(Err(refused));
+            }
+            for (place, job) in unsent.into_iter().enumerate().rev() {
+                let why = if place == 0 { why.take() } else { None };
+                state.note(Err((job, why)));
             }
         }
         if state.queue.is_empty() {
