@@ -58,6 +58,12 @@ impl<T> Receiver<T> {
         self.end.receive_raw(Patience::Until(None), take)
     }
 
+    /// Receives short messages without anything beside, as they are, if there are any at once: puts them one behind the other, up to where each
+    /// ends, until there are so many.
+    pub(crate) fn try_recv_all(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>, most: usize) -> io::Result<()> {
+        self.end.receive_all(bytes, ends, most)
+    }
+
     /// Waits until a message can be received, nothing more can come, it is over for another reason, or the deadline.
     ///
     /// Who makes it over for another reason [wakes](Sender::wake_receivers) those who wait.

@@ -168,9 +168,9 @@ impl Meter {
         self.since
     }
 
-    /// A job begins.
-    pub(super) fn begin_job(&mut self, gauge: &Gauge) {
-        self.now = clock::nanoseconds();
+    /// A job begins; at once if nothing took time since the last one.
+    pub(super) fn begin_job(&mut self, gauge: &Gauge, at_once: bool) {
+        self.now = if at_once { self.since } else { clock::nanoseconds() };
         self.waiting += self.now.saturating_sub(self.since);
         self.since = self.now;
         self.job = Measured { begun: self.now, ..Measured::default() };

@@ -26,6 +26,8 @@ const GATHER: u64 = 50_000;
 /// For how many nanoseconds records of quick jobs are kept, and how many.
 const KEEP: u64 = 8_000_000;
 const MOST_KEPT: u64 = 32;
+/// How many short jobs it takes at once.
+const MOST_TAKEN: usize = 32;
 /// After how many nanoseconds it is looked again how much memory there is.
 const WEIGH: u64 = 10_000_000;
 
@@ -164,13 +166,13 @@ pub(super) fn work(station: Station) -> Option<Failure> {
         return refused(format!("its niceness cannot be changed by {}", nice.unwrap_or_default()), error);
     }
     process_exit::prepare_copies(); // which calls may make, and let return
-    let mut buffer = Vec::new();
+    let mut inbox = Inbox::new(jobs);
     let listening = trace::listen(line);
     STATE.set(Some(Box::new(())));
     if has_initializer {
-        match take(&jobs, &mut buffer) {
-            Ok((bytes, remaining)) => {
-                if let Err(failure) = begin(bytes.as_deref().unwrap_or(&buffer), remaining) {
+        match inbox.take() {
+            Ok(remaining) => {
+                if let Err(failure) = begin(inbox.job(), remaining) {
                     return Some(failure);
                 }
             }
@@ -186,16 +188,18 @@ pub(super) fn work(station: Station) -> Option<Failure> {
     let mut outbox = Outbox::default();
     loop {
         // Here it may have to wait.
-        if jobs.is_empty() {
+        if inbox.is_empty() {
             worker.send_kept(&mut outbox);
         }
-        match take(&jobs, &mut buffer) {
-            Ok((bytes, remaining)) => {
+        let mut at_once = inbox.is_at_hand();
+        match inbox.take() {
+            Ok(remaining) => {
                 // What is done goes to the pool while this one is done, in time for it to send more.
-                if jobs.is_empty() || outbox.is_due(meter.since()) {
+                if inbox.is_empty() || outbox.is_due(meter.since()) {
                     worker.send_kept(&mut outbox);
+                    at_once = false;
                 }
-                worker.run(bytes.as_deref().unwrap_or(&buffer), remaining, &mut meter, &mut outbox);
+                worker.run(inbox.job(), remaining, at_once, &mut meter, &mut outbox);
             }
             Err(RecvError::Disconnected) => break, // the pool wants no more, or is gone
             Err(error) => panic!("the worker cannot take its jobs: {error}"),
@@ -221,22 +225,63 @@ where
     write(&output, answer)
 }
 
-/// Takes the next job: its bytes, unless they are in the buffer, and what is beside them.
-fn take(
-    jobs: &Receiver<Message>,
-    buffer: &mut Vec<u8>,
-) -> Result<(Option<bytes::Bytes>, Remaining), RecvError> {
-    jobs.recv_raw(|raw, beside| {
-        let bytes = match raw {
-            Raw::Copied(bytes) => {
-                buffer.clear();
-                buffer.extend_from_slice(bytes);
-                None
+/// Jobs that have come. That they are here says nothing of whose they are: what has not been begun can be taken back.
+#[derive(Debug)]
+struct Inbox {
+    jobs: Receiver<Message>,
+    /// Short ones, one behind the other; where each ends, and how many of them have been taken.
+    short: Vec<u8>,
+    ends: Vec<usize>,
+    taken: usize,
+    /// The one that has been taken last, if it was not short.
+    long: Option<bytes::Bytes>,
+}
+
+impl Inbox {
+    fn new(jobs: Receiver<Message>) -> Self {
+        Self { jobs, short: Vec::new(), ends: Vec::new(), taken: 0, long: None }
+    }
+
+    /// Whether the next job has been received.
+    fn is_at_hand(&self) -> bool {
+        self.taken < self.ends.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.is_at_hand() && self.jobs.is_empty()
+    }
+
+    /// Waits for the next job, and takes it: what is beside its bytes.
+    fn take(&mut self) -> Result<Remaining, RecvError> {
+        self.taken += 1;
+        if self.taken <= self.ends.len() {
+            return Ok(Remaining::default());
+        }
+        let Self { jobs, short, ends, taken, long } = self;
+        short.clear();
+        ends.clear();
+        (*taken, *long) = (0, None);
+        let remaining = jobs.recv_raw(|raw, beside| {
+            match raw {
+                Raw::Copied(bytes) => short.extend_from_slice(bytes),
+                Raw::InPlace(bytes) => *long = Some(bytes),
             }
-            Raw::InPlace(bytes) => Some(bytes),
-        };
-        (bytes, Remaining::from(beside))
-    })
+            Remaining::from(beside)
+        })?;
+        if long.is_none() {
+            *taken = 1;
+            ends.push(short.len());
+            jobs.try_recv_all(short, ends, MOST_TAKEN)?;
+        }
+        Ok(remaining)
+    }
+
+    /// The job that has been taken last.
+    fn job(&self) -> &[u8] {
+        let end_of = |place: Option<usize>| place.map_or(0, |place| self.ends[place]);
+        let short = || &self.short[end_of(self.taken.checked_sub(2))..end_of(self.taken.checked_sub(1))];
+        self.long.as_deref().unwrap_or_else(short)
+    }
 }
 
 fn begin(bytes: &[u8], mut remaining: Remaining) -> Result<(), Failure> {
@@ -333,10 +378,17 @@ impl Worker {
         (outbox.start, outbox.kept) = (0, 0);
     }
 
-    fn run(&self, bytes: &[u8], remaining: Remaining, meter: &mut Meter, outbox: &mut Outbox) {
+    fn run(
+        &self,
+        bytes: &[u8],
+        remaining: Remaining,
+        at_once: bool,
+        meter: &mut Meter,
+        outbox: &mut Outbox,
+    ) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
-        meter.begin_job(self.desk.gauge());
+        meter.begin_job(self.desk.gauge(), at_once);
         let mut batch = Batch {
             worker: self,
             head,
