@@ -350,7 +350,12 @@ impl End {
 
     /// Receives short messages without anything beside, as they are, if there are any at once: puts them one behind the other, up to where each
     /// ends, until there are so many. Of a channel that keeps no tally of who received what.
-    pub(super) fn receive_all(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>, most: usize) -> io::Result<()> {
+    pub(super) fn receive_all(
+        &self,
+        bytes: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+        most: usize,
+    ) -> io::Result<()> {
         debug_assert!(!self.keeps_tally, "nobody asks who received it");
         if ends.len() >= most || !self.ring.has_data() {
             return Ok(());

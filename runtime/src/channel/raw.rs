@@ -60,7 +60,12 @@ impl<T> Receiver<T> {
 
     /// Receives short messages without anything beside, as they are, if there are any at once: puts them one behind the other, up to where each
     /// ends, until there are so many.
-    pub(crate) fn try_recv_all(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>, most: usize) -> io::Result<()> {
+    pub(crate) fn try_recv_all(
+        &self,
+        bytes: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+        most: usize,
+    ) -> io::Result<()> {
         self.end.receive_all(bytes, ends, most)
     }
 

@@ -159,6 +159,9 @@ pub(super) struct Presence(Arc<Engine>);
 
 impl Drop for Presence {
     fn drop(&mut self) {
+        if !self.0.is_ours() {
+            return; // nobody is in a copy of the process
+        }
         let mut state = self.0.lock();
         state.present -= 1;
         self.0.leave(&mut state);
@@ -431,11 +434,14 @@ impl Engine {
     }
 
     /// The thread is about to attend again and again: the manager stays away meanwhile, but for a look now and then.
-    pub(super) fn be_present(self: &Arc<Self>) -> Presence {
+    pub(super) fn be_present(self: &Arc<Self>) -> Option<Presence> {
+        if !self.is_ours() {
+            return None;
+        }
         let mut state = self.lock();
         state.present += 1;
         state.activity += 1;
-        Presence(Arc::clone(self))
+        Some(Presence(Arc::clone(self)))
     }
 
     /// Waits for messages.
@@ -755,7 +761,9 @@ impl Engine {
             state.queue.push_back(job);
         }
         state.activity += u64::from(state.present == 0);
-        if !state.has_waiters() {
+        if state.has_waiters() {
+            self.advance(&mut state);
+        } else {
             let was_crowded = state.crowded.is_some();
             self.hand_out(&mut state);
             if (state.crowded.is_some() && !was_crowded) || !state.callbacks.is_empty() {
@@ -764,8 +772,6 @@ impl Engine {
                 state.manager_sleeps = false;
                 self.manager.notify_one();
             }
-        } else {
-            self.advance(&mut state);
         }
         Ok(())
     }

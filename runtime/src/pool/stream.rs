@@ -258,7 +258,7 @@ where
         to_be: impl Fn(Result<R, TaskError>) -> Result<T, TaskError>,
     ) -> Result<Vec<T>, TaskError> {
         self.is_leisurely = true;
-        self.presence = Some(self.pool.engine.be_present());
+        self.presence = self.pool.engine.be_present();
         self.want(u64::MAX);
         let reserved = self.inputs.size_hint().0.min(MOST_RESERVED);
         let mut results = Vec::with_capacity(reserved);

@@ -378,14 +378,7 @@ impl Worker {
         (outbox.start, outbox.kept) = (0, 0);
     }
 
-    fn run(
-        &self,
-        bytes: &[u8],
-        remaining: Remaining,
-        at_once: bool,
-        meter: &mut Meter,
-        outbox: &mut Outbox,
-    ) {
+    fn run(&self, bytes: &[u8], remaining: Remaining, at_once: bool, meter: &mut Meter, outbox: &mut Outbox) {
         let head = JobHead::read(bytes).expect("the pool sends whole jobs");
         let run = image::function_at::<Runner>(head.function).expect("the pool is of the same build");
         meter.begin_job(self.desk.gauge(), at_once);
