@@ -26,7 +26,7 @@ const MOST_AHEAD: u64 = 256;
 const MANY_AHEAD: u64 = 2_000_000;
 /// As [`AHEAD`], of jobs whose answers nobody waits for: the worker tells of several at once, and what it has not begun is taken back when
 /// others need it.
-const LEISURE: u64 = 8_000_000;
+const LEISURE: u64 = 16_000_000;
 /// What it has to be worth, in nanoseconds, to take jobs back from a worker for another.
 const WORTH_MOVING: u64 = 30_000;
 /// For how long work has to wait until there is another worker, of a pool that grows.

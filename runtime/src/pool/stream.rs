@@ -12,6 +12,7 @@ use super::Pool;
 use super::engine::Presence;
 use super::error::{TaskError, TaskFailure};
 use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload, Submission};
+use super::ledger::earlier;
 use super::progress::Teller;
 use super::task::open;
 use crate::wire::codec::CodecError;
@@ -26,6 +27,8 @@ const PACKED: u64 = 256;
 const AT_ONCE: u64 = 64;
 /// How long the inputs that are taken at once may take to come, for a thread that is to be back soon.
 const SOON: Duration = Duration::from_millis(1);
+/// How long results may have come before they are looked at, by who wants all of them: one of them may be an error that is enough.
+const PATIENCE: Duration = Duration::from_millis(16);
 /// For how many results there is room before they come.
 const MOST_RESERVED: usize = 1 << 16;
 /// How many jobs there are under way for each worker.
@@ -51,8 +54,6 @@ pub(super) struct Stream<'a, I, A, R> {
     wanted: u64,
     /// Nobody waits for a result before there are others.
     is_leisurely: bool,
-    /// A job takes a millisecond or two at most.
-    is_quick: bool,
     /// What has been taken out of the mailbox.
     deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
@@ -89,7 +90,6 @@ where
             under_way: 0,
             wanted: 0,
             is_leisurely: false,
-            is_quick: false,
             presence: None,
             deliveries: VecDeque::new(),
             opened: Vec::new().into_iter(),
@@ -101,7 +101,6 @@ where
         let tempo = self.mailbox.content().tempo;
         if let Some(each) = tempo.each() {
             let enough = JOB_TIME / each.max(1);
-            self.is_quick = each.saturating_mul(self.fixed.unwrap_or(1)) < 4 * JOB_TIME;
             self.calls = enough.clamp(1, MOST_CALLS).min(self.calls * 4).min(self.fit);
         }
     }
@@ -128,7 +127,9 @@ where
         loop {
             self.learn();
             let size = self.next_size(workers);
-            let jobs = if self.is_leisurely && self.is_quick { 2 * JOBS } else { JOBS };
+            // More, of small ones whose answers nobody waits for, so that workers can tell of many at once.
+            let is_small = self.calls.saturating_mul(4) <= self.fit;
+            let jobs = if self.is_leisurely && is_small { 4 * JOBS } else { JOBS };
             let most = jobs.saturating_mul(workers).saturating_mul(size.max(self.calls));
             let waits_for_one = self.taken.saturating_sub(self.wanted) >= most.saturating_mul(4);
             // Many at a time: it begins again when half of them are done.
@@ -231,8 +232,10 @@ where
                 self.teller.iter_mut().for_each(|teller| teller.finish());
                 return None;
             }
-            let wanted = if self.is_leisurely && self.is_quick { self.under_way / 2 } else { 1 };
-            let look = self.teller.is_some().then(Teller::until);
+            // Who wants all of them takes many at a time, and those that have come by then.
+            let wanted = if self.is_leisurely { self.under_way / 2 } else { 1 };
+            let patience = self.is_leisurely.then(|| Instant::now() + PATIENCE);
+            let look = earlier(patience, self.teller.is_some().then(Teller::until));
             let has_come = self.pool.engine.attend(look, |_| self.mailbox.has_arrived(wanted.max(1)));
             if let Some(teller) = self.teller.as_mut().filter(|_| !has_come) {
                 teller.look();

@@ -24,7 +24,7 @@ use crate::wire::parcel::{self, Parcel, Remaining};
 /// For how many nanoseconds answers may gather.
 const GATHER: u64 = 50_000;
 /// For how many nanoseconds records of quick jobs are kept, and how many.
-const KEEP: u64 = 8_000_000;
+const KEEP: u64 = 16_000_000;
 const MOST_KEPT: u64 = 32;
 /// How many short jobs it takes at once.
 const MOST_TAKEN: usize = 32;
