@@ -23,7 +23,7 @@ use crate::wire::parcel::{self, Parcel, Remaining};
 
 /// For how many nanoseconds answers may gather.
 const GATHER: u64 = 50_000;
-/// For how many nanoseconds records of quick jobs are kept, and how many.
+/// For how many nanoseconds answers may that nobody waits for, and how many jobs may have such.
 const KEEP: u64 = 16_000_000;
 const MOST_KEPT: u64 = 32;
 /// How many short jobs it takes at once.
@@ -538,7 +538,8 @@ impl<'a> Batch<'a> {
         let first = self.head.first + self.sent;
         let count = self.answered - self.sent;
         self.worker.desk.gather(at, &bytes[at..], self.outbox.start, self.head.job, first, count);
-        if self.meter.has_looked() && self.meter.now() - self.gathering > GATHER {
+        let most = if self.head.leisurely { KEEP } else { GATHER };
+        if self.meter.has_looked() && self.meter.now() - self.gathering > most {
             self.worker.weigh(self.meter.now());
             self.send();
             self.gathering = self.meter.now();
