@@ -33,12 +33,11 @@ use super::ledger::{LOST_WORKER, Phase, Range, State, earlier};
 use super::message::JobHead;
 use super::report::Insight;
 use super::worker::{Message, Station};
-use crate::channel::{Raw, Receiver, RecvError, Sender};
+use crate::channel::{Receiver, RecvError, Sender};
 use crate::launch::Failure;
 use crate::process::{Child, JoinError, watcher};
 use crate::sys::{clock, own};
 use crate::trace::Origin;
-use crate::wire::parcel::{Beside, Remaining};
 
 /// How many workers in a row may end before they are ready, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
@@ -550,9 +549,8 @@ impl Engine {
     /// A worker has ended: what becomes of its jobs.
     fn bury(&self, state: &mut State, number: u64) {
         let Some(place) = state.workers.iter().position(|worker| worker.number == number) else { return };
-        let held = state.workers[place].desk.held();
-        if let Some(held) = &held {
-            state.take_in(Raw::Copied(&held.records), Beside::default(), Instant::now());
+        if let Some(held) = state.workers[place].desk.held() {
+            state.take_held(number, &held, Instant::now());
         }
         let mut worker = state.workers.swap_remove(place);
         let (cause, told) = match worker.child.join() {
@@ -571,16 +569,6 @@ impl Engine {
         let had_nothing = worker.assigned.is_empty();
         let mut is_next = worker.is_ready && worker.verdict.is_none() && !state.is_over();
         for mut assigned in std::mem::take(&mut worker.assigned) {
-            if let Some(held) = held.as_ref().filter(|held| held.job == assigned.job.number) {
-                let next = assigned.job.first + assigned.answered;
-                let known = next.saturating_sub(held.first);
-                let count = held.count.saturating_sub(known);
-                if held.first <= next && count > 0 && count <= assigned.count - assigned.answered {
-                    worker.tasks += count;
-                    let answers = Raw::Copied(&held.answers).without(known);
-                    state.answer(&worker.who, &mut assigned, count, None, answers, Remaining::default());
-                }
-            }
             let begun = worker.desk.begun(assigned.claim, assigned.count);
             if begun > assigned.answered {
                 let call = assigned.job.first + assigned.answered;

@@ -7,6 +7,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::crew::{Assigned, LONG_CALL, Verdict, Worker};
+use super::desk::Held;
 use super::error::{TaskError, TaskFailure, Who};
 use super::job::{Answers, Callback, Delivery, Job, Mailbox, ToTell};
 use super::measure::Measured;
@@ -378,21 +379,21 @@ impl State {
             worker.looked = now;
             let (number, looks) = (worker.number, worker.looks);
             let Some(found) = found else { continue };
-            self.take_in(Raw::Copied(&found.records), Beside::default(), now);
-            let worker = &mut self.workers[place];
-            let of_job = |assigned: &Assigned| assigned.job.number == found.job;
-            if let Some(position) = worker.assigned.iter().position(of_job).filter(|_| found.count > 0) {
-                let job = worker.assigned[position].job.number;
-                let (first, count, length) = (found.first, found.count, found.answers.len() as u64);
-                let measured = Measured::default();
-                let kind = Kind::Answers;
-                let head = AnswerHead { kind, worker: number, job, first, count, length, measured };
-                let answers = Raw::Copied(&found.answers);
-                self.take_record(&head, answers, Beside::default(), now, &mut Gathered::default());
-            }
+            self.take_held(number, &found, now);
             // It is still at it.
             let worker = &mut self.workers[place];
             (worker.looks, worker.looked) = (looks, now);
+        }
+    }
+
+    /// Takes in what was found on a worker's desk.
+    pub(super) fn take_held(&mut self, worker: u64, found: &Held, now: Instant) {
+        self.take_in(Raw::Copied(&found.records), Beside::default(), now);
+        if found.count > 0 {
+            let Held { job, first, count, ref answers, .. } = *found;
+            let (kind, length, measured) = (Kind::Answers, answers.len() as u64, Measured::default());
+            let head = AnswerHead { kind, worker, job, first, count, length, measured };
+            self.take_record(&head, Raw::Copied(answers), Beside::default(), now, &mut Gathered::default());
         }
     }
 
@@ -406,7 +407,7 @@ impl State {
     }
 
     /// Hands over answers to the next calls of a job, which took so long if that is known of all of them.
-    pub(super) fn answer(
+    fn answer(
         &mut self,
         who: &Arc<Who>,
         assigned: &mut Assigned,
