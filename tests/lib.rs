@@ -11,6 +11,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use offspring::pool::{Pool, WorkerStats};
+
 /// Far longer than anything takes, and short enough to say that something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -196,4 +200,33 @@ pub fn numbers_after(child: &mut Child, prefix: &str) -> Vec<u32> {
         }
     }
     panic!("no line begins with `{prefix}`");
+}
+
+/// Kills a worker of a pool every few milliseconds, of those that are like this, while something is done: how many were killed.
+///
+/// # Panics
+/// When what is done does.
+pub fn while_workers_are_killed(
+    pool: &Pool,
+    like: impl Fn(&WorkerStats) -> bool + Send,
+    action: impl FnOnce(),
+) -> usize {
+    const MOST: usize = 60;
+    let (stop, stopped) = channel::<()>();
+    std::thread::scope(|scope| {
+        let killing = scope.spawn(move || {
+            let mut kills = 0;
+            let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
+            while goes_on() && kills < MOST {
+                if let Some(worker) = pool.stats().workers.iter().find(|worker| like(worker)) {
+                    let pid = Pid::from_raw(i32::try_from(worker.pid).expect("a process id"));
+                    kills += usize::from(signal::kill(pid, Signal::SIGKILL).is_ok());
+                }
+            }
+            kills
+        });
+        action();
+        drop(stop);
+        killing.join().expect("it kills")
+    })
 }

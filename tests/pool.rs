@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use offspring::pool::{self, Pool, PoolError, TaskFailure};
 use offspring::shm::Shared;
 use offspring::sync::Event;
 use offspring::{Attachment, Bytes, ExitStatus, StartMethod};
-use offspring_tests::{block_on, open_descriptors, runs, until, watchdog};
+use offspring_tests::{block_on, open_descriptors, runs, until, watchdog, while_workers_are_killed};
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -710,42 +709,28 @@ fn settings_that_cannot_be_are_errors() {
 fn workers_that_are_killed_from_outside_at_any_moment_cost_one_task_each_at_most() {
     let _dog = watchdog();
     let pool = pool(2);
-    let mut killed = 0;
-    std::thread::scope(|scope| {
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let pool = &pool;
-        let killing = scope.spawn(move || {
-            let mut kills = 0;
-            let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
-            while goes_on() && kills < 60 {
-                if let Some(worker) = pool.stats().workers.first() {
-                    let pid = nix::unistd::Pid::from_raw(worker.pid as i32);
-                    kills +=
-                        usize::from(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok());
-                }
-            }
-            kills
-        });
-        let mut failed = 0;
-        for _ in 0..5 {
-            let results = pool.map(|n: u64| n + 1, 0..100_000);
-            for (n, result) in results.into_iter().enumerate() {
-                match result {
-                    Ok(result) => assert_eq!(result, n as u64 + 1),
-                    Err(error) => {
-                        assert!(matches!(error.failure(), TaskFailure::Ended(_)), "{error}");
-                        failed += 1;
+    let mut failed = 0;
+    let kills = while_workers_are_killed(
+        &pool,
+        |_| true,
+        || {
+            for _ in 0..20 {
+                let results = pool.map(|n: u64| n + 1, 0..100_000);
+                for (n, result) in results.into_iter().enumerate() {
+                    match result {
+                        Ok(result) => assert_eq!(result, n as u64 + 1),
+                        Err(error) => {
+                            assert!(matches!(error.failure(), TaskFailure::Ended(_)), "{error}");
+                            failed += 1;
+                        }
                     }
                 }
             }
-        }
-        drop(stop);
-        let kills = killing.join().unwrap();
-        assert!(failed <= kills, "{failed} tasks failed of {kills} kills");
-        killed = kills;
-    });
+        },
+    );
+    assert!(failed <= kills, "{failed} tasks failed of {kills} kills");
     assert_eq!(pool.try_map(|n: u32| n, 0..10).unwrap().len(), 10);
-    assert!(pool.stats().restarts <= killed as u64);
+    assert!(pool.stats().restarts <= kills as u64);
 }
 
 #[offspring::test]

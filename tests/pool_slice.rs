@@ -5,14 +5,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use offspring::pool::{Pool, PoolError, SliceError, TaskFailure, WorkerStats};
 use offspring::shm::{Shared, SharedSlice};
 use offspring::sync::Event;
 use offspring::{ExitStatus, Shareable};
-use offspring_tests::{open_descriptors, runs, until, watchdog};
+use offspring_tests::{open_descriptors, runs, until, watchdog, while_workers_are_killed};
 
 fn pool(workers: usize) -> Pool {
     Pool::new(workers).unwrap()
@@ -263,24 +262,10 @@ fn where_every_element_fails_all_are_told_and_the_call_ends() {
 fn workers_that_are_killed_from_outside_at_any_moment_cost_the_ranges_they_were_at() {
     let _dog = watchdog();
     let pool = pool(2);
-    std::thread::scope(|scope| {
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let pool = &pool;
-        let killing = scope.spawn(move || {
-            let mut kills = 0;
-            let goes_on = || stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout);
-            while goes_on() && kills < 60 {
-                // One that has begun something: a pool whose workers end before, one after the other, gives up.
-                let is_at_work = |worker: &&WorkerStats| !worker.working.is_zero() && worker.ended.is_none();
-                if let Some(worker) = pool.stats().workers.iter().find(is_at_work) {
-                    let pid = nix::unistd::Pid::from_raw(worker.pid as i32);
-                    kills +=
-                        usize::from(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok());
-                }
-            }
-            kills
-        });
-        let mut lost = 0;
+    // Those that have begun something: a pool whose workers end before, one after the other, gives up.
+    let is_at_work = |worker: &WorkerStats| !worker.working.is_zero() && worker.ended.is_none();
+    let mut lost = 0;
+    let kills = while_workers_are_killed(&pool, is_at_work, || {
         for _ in 0..5 {
             let mut slice = numbers(100_000);
             let add = |n: &mut u64| *n = (0..*n % 256).fold(*n, |n, _| std::hint::black_box(n)) + 1;
@@ -289,10 +274,8 @@ fn workers_that_are_killed_from_outside_at_any_moment_cost_the_ranges_they_were_
             all_done_but(&slice, &failed, |n| n + 1);
             lost += failed.len();
         }
-        drop(stop);
-        let kills = killing.join().unwrap();
-        assert!(lost <= kills, "{lost} ranges failed of {kills} kills");
     });
+    assert!(lost <= kills, "{lost} ranges failed of {kills} kills");
 }
 
 #[offspring::test]
