@@ -62,6 +62,7 @@ mod future;
 mod greeting;
 mod listener;
 mod peer;
+pub mod remote;
 
 pub use address::{Address, ParseAddressError};
 pub use client::{Client, connect, connect_timeout};
