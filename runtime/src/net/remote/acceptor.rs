@@ -10,13 +10,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::link::Permit;
-use super::{AuthKey, Endpoint, Limits, Link, RemoteError};
-use crate::sys::poller::Poller;
+use super::link::{Permit, Timed, check_user};
+use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, greeting};
+use crate::sys::poller::{self, Poller};
 use crate::sys::stream::{Stream, StreamListening};
 
 /// The token of the socket that listens.
@@ -24,6 +25,12 @@ const LISTENING: u64 = 0;
 
 /// How long to leave new clients alone when the system has no descriptors for them.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many refusals are remembered.
+const MEMORY: usize = 64;
+
+/// What a greeting needs of a stack, and much more.
+const STACK: usize = 256 << 10;
 
 /// Listens at an [`Endpoint`] for clients, which [connect](Link::connect) to it. See [the module](super).
 #[derive(Debug)]
@@ -35,12 +42,11 @@ pub struct Acceptor {
 
 #[derive(Debug)]
 struct Shared {
-    listening: StreamListening,
     poller: Poller,
     key: Option<AuthKey>,
     limits: Limits,
-    /// One more than there are connections.
-    permits: Arc<()>,
+    /// How many links there are.
+    connections: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// Rung when a link is ready, or it is closed.
     ready: Condvar,
@@ -53,15 +59,52 @@ struct State {
     /// Those that are in their greeting, the first that began first.
     greeted: VecDeque<(u64, Arc<Stream>)>,
     next: u64,
+    refusals: Refusals,
+}
+
+/// Those whom an [`Acceptor`] has not let in.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// How many there were.
+    pub count: u64,
+    /// The last of them, at most 64, the latest last.
+    pub latest: VecDeque<Refusal>,
+}
+
+/// One whom an [`Acceptor`] has not let in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// Who it was, if it stayed long enough to be asked.
+    pub peer: Option<Caller>,
+    /// Why.
+    pub error: RemoteError,
+}
+
+impl Refusals {
+    fn add(&mut self, peer: Option<Caller>, error: RemoteError) {
+        self.count += 1;
+        if self.latest.len() == MEMORY {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(Refusal { peer, error });
+    }
 }
 
 impl Acceptor {
-    /// Listens at an endpoint. The key, if there is one, is asked of all clients.
+    /// Listens at an endpoint. The key, if there is one, is asked of all clients; there may be none for an endpoint that is
+    /// [local](Endpoint::is_local), where the kernel vouches for the user.
     ///
     /// # Errors
     /// [`AddrInUse`](io::ErrorKind::AddrInUse) when somebody listens there already,
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an endpoint that cannot be one; when the system refuses.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an endpoint that cannot be one, or a port without a key; when the system
+    /// refuses.
     pub fn bind(endpoint: &Endpoint, key: Option<AuthKey>, limits: Limits) -> io::Result<Self> {
+        if key.is_none() && !endpoint.is_local() {
+            let why = format!("whoever reaches `{endpoint}` would be let in: listen there with a key");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let explain = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot listen at `{endpoint}`: {error}"))
         };
@@ -79,12 +122,17 @@ impl Acceptor {
         };
         let poller = Poller::new()?;
         poller.add(listening.sentinel(), LISTENING)?;
-        let permits = Arc::new(());
-        let state = Mutex::default();
-        let shared =
-            Arc::new(Shared { listening, poller, key, limits, permits, state, ready: Condvar::new() });
+        let shared = Arc::new(Shared {
+            poller,
+            key,
+            limits,
+            connections: Arc::default(),
+            state: Mutex::default(),
+            ready: Condvar::new(),
+        });
         let listener = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("acceptor".into()).spawn(move || listener.listen())?;
+        let thread =
+            std::thread::Builder::new().name("acceptor".into()).spawn(move || listener.listen(&listening))?;
         Ok(Self { shared, endpoint, thread: Some(thread) })
     }
 
@@ -134,6 +182,18 @@ impl Acceptor {
         }
     }
 
+    /// Who was not let in, and why: for logs, and to see whether somebody tries.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.shared.state().refusals.clone()
+    }
+
+    /// How many links there are: those that were accepted and have not been dropped, and those that wait to be accepted.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
     /// Takes no more clients. Who waits in [`accept`](Self::accept) returns. Links that were accepted live on.
     pub fn close(&self) {
         self.shared.close();
@@ -167,14 +227,14 @@ impl Shared {
         let _rings_already = self.poller.ring();
     }
 
-    /// Accepts streams until it is closed.
-    fn listen(self: &Arc<Self>) {
+    /// Accepts streams until it is closed. The socket is this thread's alone: greetings that go on for a moment do not keep it open.
+    fn listen(self: &Arc<Self>, listening: &StreamListening) {
         while !self.state().closed {
-            let wait = match self.accept_all() {
+            let wait = match self.accept_all(listening) {
                 Ok(()) => None,
                 Err(_no_descriptors) => Instant::now().checked_add(PAUSE),
             };
-            if wait.is_none() && self.watch().is_err() {
+            if wait.is_none() && self.watch(listening).is_err() {
                 self.close();
             }
             let _woken_or_not = self.poller.wait(wait);
@@ -182,30 +242,80 @@ impl Shared {
     }
 
     /// Has the poller report the next who comes.
-    fn watch(&self) -> io::Result<()> {
-        self.poller.remove(self.listening.sentinel())?;
-        self.poller.add(self.listening.sentinel(), LISTENING)
+    fn watch(&self, listening: &StreamListening) -> io::Result<()> {
+        self.poller.remove(listening.sentinel())?;
+        self.poller.add(listening.sentinel(), LISTENING)
     }
 
-    fn accept_all(self: &Arc<Self>) -> io::Result<()> {
-        while let Some(stream) = self.listening.accept()? {
-            self.greet(stream);
+    fn accept_all(self: &Arc<Self>, listening: &StreamListening) -> io::Result<()> {
+        while let Some(stream) = listening.accept()? {
+            self.begin(stream);
         }
         Ok(())
     }
 
-    fn greet(&self, stream: Stream) {
-        let _ = &self.key;
-        let permit = Permit(Arc::clone(&self.permits));
-        if Arc::strong_count(&self.permits) - 1 > self.limits.max_connections {
-            return;
+    /// Has a stream greeted by a thread of its own.
+    fn begin(self: &Arc<Self>, stream: Stream) {
+        let stream = Arc::new(stream);
+        let Some(number) = self.enter(&stream) else { return };
+        let shared = Arc::clone(self);
+        let greet = move || shared.greet(number, stream);
+        let thread = std::thread::Builder::new().name("greeting".into()).stack_size(STACK).spawn(greet);
+        if let Err(error) = thread {
+            self.leave(number, Err((None, RemoteError::system(error))));
         }
-        if let Ok(link) = Link::new(stream, &self.limits, self.limits.max_message, Some(permit)) {
-            let mut state = self.state();
-            if !state.closed {
+    }
+
+    /// Counts a stream among those in their greeting, in the place of the first if there are too many. `None` when it is closed.
+    fn enter(&self, stream: &Arc<Stream>) -> Option<u64> {
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        if state.greeted.len() >= self.limits.max_handshakes {
+            if let Some((_, first)) = state.greeted.pop_front() {
+                let _is_gone_anyway = first.shut_down(Shutdown::Both);
+            }
+        }
+        state.next += 1;
+        let number = state.next;
+        state.greeted.push_back((number, Arc::clone(stream)));
+        Some(number)
+    }
+
+    fn greet(&self, number: u64, stream: Arc<Stream>) {
+        let deadline = poller::deadline(Some(self.limits.handshake_timeout));
+        let origin = stream.origin().map_err(RemoteError::of_stream);
+        let caller = origin.as_ref().ok().map(|origin| Caller::from(*origin));
+        let mut talk = Timed::new(&stream, deadline);
+        let admit = || {
+            check_user(origin?)?;
+            Permit::take(&self.connections, self.limits.max_connections)
+        };
+        let greeted = greeting::as_server(&mut talk, self.key.as_ref(), self.limits.max_message, admit);
+        if greeted.is_err() {
+            // Closed at once, a stream with something unread in it would take along what was said last.
+            let _is_gone_anyway = stream.shut_down(Shutdown::Write);
+            let _slow_or_gone = talk.outlast();
+        }
+        let link = greeted.and_then(|(limit, permit)| Link::new(stream, &self.limits, limit, Some(permit)));
+        self.leave(number, link.map_err(|error| (caller, error)));
+    }
+
+    /// A greeting is over.
+    fn leave(&self, number: u64, outcome: Result<Link, (Option<Caller>, RemoteError)>) {
+        let mut state = self.state();
+        let place = state.greeted.iter().position(|(other, _)| *other == number);
+        let was_given_up = place.and_then(|place| state.greeted.remove(place)).is_none();
+        match outcome {
+            _ if state.closed => {}
+            Ok(_) if was_given_up => state.refusals.add(None, RemoteError::TooMany),
+            Ok(link) => {
                 state.links.push_back(link);
                 self.ready.notify_one();
             }
+            Err((peer, _)) if was_given_up => state.refusals.add(peer, RemoteError::TooMany),
+            Err((peer, error)) => state.refusals.add(peer, error),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{Address, ParseAddressError};
+use crate::net::Address;
 
 /// Where an [`Acceptor`](super::Acceptor) is.
 ///
@@ -90,11 +90,10 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(rest) = text.strip_prefix("tcp://") else {
-            let local = |error: ParseAddressError| {
-                let _says_less = error;
-                ParseEndpointError::Local(text.to_owned())
+            return match text.parse::<Address>() {
+                Ok(address) => Ok(Self::Local(address)),
+                Err(_says_less) => Err(ParseEndpointError::Local(text.to_owned())),
             };
-            return text.parse().map(Self::Local).map_err(local);
         };
         let wrong = || ParseEndpointError::Tcp(text.to_owned());
         let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;

@@ -42,6 +42,42 @@ pub enum RemoteError {
         /// What is wrong with it.
         source: Arc<io::Error>,
     },
+    /// The two sides have different keys. To a client it may also be an impostor that listens there.
+    #[error("the two sides have different keys: give both the same")]
+    WrongKey,
+    /// The server asks for a key, and the client has none.
+    #[error("the server asks for a key, and the client has none: give it the server's")]
+    KeyNeeded,
+    /// The client has a key, and the server, which is to prove that it knows it, has none.
+    #[error("the client has a key, and the server has none: give it the client's, or connect without")]
+    NoKey,
+    /// The other side speaks another version.
+    #[error(
+        "the other side speaks version {theirs} of links, and this one {ours}: use the same version of offspring"
+    )]
+    OtherVersion {
+        /// Theirs.
+        theirs: u16,
+        /// Ours.
+        ours: u16,
+    },
+    /// What is there does not greet as links do.
+    #[error("the other side is no link of offspring: {why}")]
+    Protocol {
+        /// What does not fit.
+        why: String,
+    },
+    /// The greeting was not over in time.
+    #[error("the other side did not finish its greeting in time: see `Limits::handshake_timeout`")]
+    HandshakeTimeout,
+    /// There are as many connections already as the server takes.
+    #[error(
+        "the server has too many connections: see `Limits::max_connections` and `Limits::max_handshakes`"
+    )]
+    TooMany,
+    /// The other side of a local socket is another user's process.
+    #[error("the other side is a process of another user: connect over TCP with a key")]
+    OtherUser,
     /// The acceptor was closed.
     #[error("the acceptor is closed")]
     AcceptorClosed,
@@ -71,6 +107,10 @@ impl RemoteError {
 
     pub(super) fn system(error: io::Error) -> Self {
         Self::System(Arc::new(error))
+    }
+
+    pub(super) fn protocol(why: impl Into<String>) -> Self {
+        Self::Protocol { why: why.into() }
     }
 
     /// What an error of connecting means.

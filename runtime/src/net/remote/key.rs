@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Whoever listens in on a greeting can try out keys at leisure afterwards. Take [`AuthKey::random`], or a key that cannot be
 /// guessed in any time; a word is none.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[doc(alias = "authkey")]
 pub struct AuthKey(#[serde(with = "crate::wire::bytes")] Vec<u8>);
 

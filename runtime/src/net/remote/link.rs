@@ -17,13 +17,14 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{AuthKey, Endpoint, Limits, RemoteError};
+use super::{AuthKey, Endpoint, Limits, RemoteError, greeting};
 use crate::net::Peer;
-use crate::sys::poller;
 use crate::sys::stream::{Origin, Stream};
+use crate::sys::{local, poller};
 
 /// How much a read takes at once.
 const CHUNK: usize = 64 << 10;
@@ -80,7 +81,8 @@ impl Link {
     /// Connects, and waits at most [`Limits::handshake_timeout`] for it.
     ///
     /// # Errors
-    /// [`RemoteError::NotListening`] at once when nobody is there; see [`RemoteError`].
+    /// [`RemoteError::NotListening`] at once when nobody is there; [`RemoteError::KeyNeeded`] also when there is none for an endpoint that is not
+    /// [local](Endpoint::is_local); see [`RemoteError`].
     pub fn connect(endpoint: &Endpoint, key: Option<&AuthKey>, limits: &Limits) -> Result<Self, RemoteError> {
         Self::connect_timeout(endpoint, key, limits, limits.handshake_timeout)
     }
@@ -91,10 +93,13 @@ impl Link {
     /// As [`connect`](Self::connect).
     pub fn connect_timeout(
         endpoint: &Endpoint,
-        _key: Option<&AuthKey>,
+        key: Option<&AuthKey>,
         limits: &Limits,
         timeout: Duration,
     ) -> Result<Self, RemoteError> {
+        if key.is_none() && !endpoint.is_local() {
+            return Err(RemoteError::KeyNeeded);
+        }
         let deadline = poller::deadline(Some(timeout));
         let connected = match endpoint {
             Endpoint::Tcp { host, port } => Stream::connect_tcp(host, *port, deadline),
@@ -107,12 +112,15 @@ impl Link {
             },
         };
         let stream = connected.map_err(|error| RemoteError::of_connecting(error, endpoint))?;
-        Self::new(stream, limits, limits.max_message, None)
+        let stream = Arc::new(stream);
+        check_user(stream.origin().map_err(RemoteError::of_stream)?)?;
+        let their_limit = greeting::as_client(&mut Timed::new(&stream, deadline), key, limits.max_message)?;
+        Self::new(stream, limits, their_limit, None)
     }
 
     /// Over a stream whose greeting is over.
     pub(super) fn new(
-        stream: Stream,
+        stream: Arc<Stream>,
         limits: &Limits,
         their_limit: u32,
         permit: Option<Permit>,
@@ -170,14 +178,99 @@ impl Link {
     }
 }
 
+/// Refuses a process of this machine that is another user's.
+pub(super) fn check_user(origin: Origin) -> Result<Caller, RemoteError> {
+    match origin {
+        Origin::Local(credentials) if credentials.user != local::user() => Err(RemoteError::OtherUser),
+        origin => Ok(origin.into()),
+    }
+}
+
+/// A stream in its greeting, which has to be over by a deadline, however slowly it goes on.
+pub(super) struct Timed<'a> {
+    stream: &'a Stream,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Timed<'a> {
+    pub(super) fn new(stream: &'a Stream, deadline: Option<Instant>) -> Self {
+        Self { stream, deadline }
+    }
+
+    fn left(&self) -> Result<Option<Duration>, RemoteError> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) { Err(RemoteError::HandshakeTimeout) } else { Ok(left) }
+    }
+
+    fn explain(error: io::Error) -> RemoteError {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => RemoteError::HandshakeTimeout,
+            _ => RemoteError::of_stream(error),
+        }
+    }
+
+    /// Waits until the other side has ended the stream, and does not look at what it says until then.
+    pub(super) fn outlast(&self) -> Result<(), RemoteError> {
+        let mut ignored = [0; 512];
+        loop {
+            self.stream.set_read_timeout(self.left()?).map_err(RemoteError::system)?;
+            if self.stream.read(&mut ignored).map_err(Self::explain)? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl greeting::Talk for Timed<'_> {
+    fn hear(&mut self, mut buffer: &mut [u8]) -> Result<(), RemoteError> {
+        while !buffer.is_empty() {
+            self.stream.set_read_timeout(self.left()?).map_err(RemoteError::system)?;
+            match self.stream.read(buffer).map_err(Self::explain)? {
+                0 => {
+                    let why = "it ended within the greeting";
+                    return Err(RemoteError::of_stream(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
+                }
+                count => buffer = &mut buffer[count..],
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, mut bytes: &[u8]) -> Result<(), RemoteError> {
+        while !bytes.is_empty() {
+            self.stream.set_write_timeout(self.left()?).map_err(RemoteError::system)?;
+            let count = self.stream.write(&[IoSlice::new(bytes)]).map_err(Self::explain)?;
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+}
+
 /// What counts as one of the connections of an acceptor until drop.
 #[derive(Debug)]
-pub(super) struct Permit(pub(super) Arc<()>);
+pub(super) struct Permit(Arc<AtomicUsize>);
+
+impl Permit {
+    /// One of as many as there may be.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Result<Self, RemoteError> {
+        let add = |count| (count < limit).then_some(count + 1);
+        match taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+            Ok(_) => Ok(Self(Arc::clone(taken))),
+            Err(_) => Err(RemoteError::TooMany),
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What both halves have.
 #[derive(Debug)]
 struct Wire {
-    stream: Stream,
+    stream: Arc<Stream>,
     caller: Caller,
     outbox: Mutex<Outbox>,
     /// Rung when there is room in the outbox again, or nobody writes.
@@ -217,7 +310,9 @@ impl Wire {
                 break;
             }
             if !outbox.handing_over && outbox.waiting.len() + HEADER + length <= OUTBOX {
-                parts.iter().for_each(|part| outbox.waiting.extend_from_slice(part));
+                for part in parts.iter() {
+                    outbox.waiting.extend_from_slice(part);
+                }
                 return Ok(());
             }
             outbox.queue += 1;
@@ -454,7 +549,7 @@ impl LinkReceiver {
             match read {
                 Ok(_) if missing == 0 => {}
                 Ok(_) => return Err(self.broke_off()),
-                Err(error) => self.explain(error, deadline)?,
+                Err(error) => Self::explain(error, deadline)?,
             }
         }
         self.missing = None;
@@ -487,7 +582,7 @@ impl LinkReceiver {
                 Ok(0) if self.end == 0 => return Err(RemoteError::Closed),
                 Ok(0) => return Err(self.broke_off()),
                 Ok(count) => self.end += count,
-                Err(error) => self.explain(error, deadline)?,
+                Err(error) => Self::explain(error, deadline)?,
             }
         }
     }
@@ -501,7 +596,8 @@ impl LinkReceiver {
         RemoteError::of_stream(io::Error::new(io::ErrorKind::UnexpectedEof, why))
     }
 
-    fn explain(&self, error: io::Error, deadline: Option<Instant>) -> Result<(), RemoteError> {
+    /// Whether to read on after an error.
+    fn explain(error: io::Error, deadline: Option<Instant>) -> Result<(), RemoteError> {
         match error.kind() {
             io::ErrorKind::WouldBlock if deadline.is_none_or(|deadline| Instant::now() < deadline) => Ok(()),
             io::ErrorKind::WouldBlock => Err(RemoteError::TimedOut),

@@ -19,7 +19,7 @@ pub(crate) enum Stream {}
 pub(crate) enum StreamListening {}
 
 /// Where a stream comes from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[allow(dead_code)] // from nowhere yet
 pub(crate) enum Origin {
     Tcp(SocketAddr),

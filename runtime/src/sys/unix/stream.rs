@@ -29,7 +29,7 @@ pub(crate) enum StreamListening {
 }
 
 /// Where a stream comes from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
     Tcp(SocketAddr),
     Local(Credentials),
