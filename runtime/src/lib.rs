@@ -212,6 +212,7 @@ pub mod pool;
 pub mod shm;
 pub mod subprocess;
 pub mod sync;
+pub mod tasks;
 
 pub use offspring_macros::{Process, Shareable, main, test};
 

@@ -47,6 +47,16 @@ impl Limits {
         self
     }
 
+    /// As [`max_message`](Self::max_message) has it.
+    pub(crate) fn largest_message(&self) -> usize {
+        usize::try_from(self.max_message).unwrap_or(usize::MAX)
+    }
+
+    /// As [`handshake_timeout`](Self::handshake_timeout) has it.
+    pub(crate) fn handshake(&self) -> Duration {
+        self.handshake_timeout
+    }
+
     /// How many links of one [`Acceptor`](super::Acceptor) may be there at once: 1,024. Who comes thereafter is told that there are too
     /// many.
     pub fn max_connections(mut self, count: usize) -> Self {

@@ -506,6 +506,14 @@ impl LinkReceiver {
         Ok(message)
     }
 
+    /// Waits at most this long for a message, and puts it into the buffer, in place of what is there.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_timeout_into(&mut self, message: &mut Vec<u8>, timeout: Duration) -> Result<(), RemoteError> {
+        self.recv_until(message, poller::deadline(Some(timeout)))
+    }
+
     /// Whether a whole message has been read already, so that [`recv`](Self::recv) would not wait.
     #[must_use]
     pub fn has_message(&self) -> bool {

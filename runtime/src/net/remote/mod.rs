@@ -55,3 +55,4 @@ pub use error::RemoteError;
 pub use key::AuthKey;
 pub use limits::Limits;
 pub use link::{Caller, Link, LinkReceiver, LinkSender};
+pub(crate) use nonce::random_number;

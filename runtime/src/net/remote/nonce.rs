@@ -11,3 +11,9 @@ pub(super) fn fresh() -> io::Result<[u8; LENGTH]> {
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
+
+/// A number that nobody else has.
+pub(crate) fn random_number() -> io::Result<u64> {
+    let bytes = fresh()?;
+    Ok(bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
