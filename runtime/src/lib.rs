@@ -269,6 +269,15 @@ pub mod __fuzz {
         crate::channel::specimen::use_damaged(data);
     }
 
+    /// Greets a stranger that says these bytes, receives them from one that has been let in, and reads them as messages about tasks.
+    #[cfg(unix)]
+    pub fn remote(data: &[u8]) {
+        let &[piece, ref bytes @ ..] = data else { return };
+        crate::net::remote::greeting::specimen::greet_anybody(bytes);
+        crate::net::remote::link::specimen::receive_anything(bytes, usize::from(piece) * 16);
+        crate::tasks::message::read_anything(bytes);
+    }
+
     fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {
         let (count, rest) = data.split_first()?;
         rest.split_at_checked(usize::from(*count))

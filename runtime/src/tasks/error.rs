@@ -17,8 +17,8 @@ pub enum TaskError {
     #[error("the server of tasks was shut down")]
     Closed,
     /// There is no link to the server, and it could not be made again for as long as the worker is to try.
-    #[error("the server of tasks is gone: {0}")]
-    ServerGone(#[source] RemoteError),
+    #[error("there is no link to the server of tasks: {0}")]
+    NoLink(#[source] RemoteError),
     /// The server's tasks or results are of other types.
     #[error("the server has tasks `{task}` and results `{result}`: take both types from one crate")]
     OtherTypes {

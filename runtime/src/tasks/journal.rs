@@ -62,6 +62,7 @@ impl Journal {
 }
 
 #[cfg(feature = "persist")]
+#[expect(clippy::result_large_err, reason = "the errors of redb are rare, and go no further than this file")]
 pub(super) mod file {
     use std::path::Path;
 

@@ -114,3 +114,10 @@ pub(super) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, CodecError>
 pub(super) fn frame<M: Serialize>(message: &M) -> Vec<u8> {
     encode(message).expect("a message of ours can be encoded")
 }
+
+/// Reads what a peer that has been let in may send, whatever it is: for fuzzers.
+#[cfg(fuzzing)]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    let _any = decode::<ToServer>(bytes);
+    let _any = decode::<ToWorker>(bytes);
+}

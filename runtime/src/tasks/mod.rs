@@ -67,7 +67,7 @@
 mod error;
 mod journal;
 mod ledger;
-mod message;
+pub(crate) mod message;
 mod server;
 mod worker;
 

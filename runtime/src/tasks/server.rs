@@ -337,11 +337,8 @@ impl Shared {
             return;
         }
         let Some(desk) = self.enter(sender, &holds) else { return };
-        loop {
-            match receiver.recv_timeout_into(&mut message, self.lease) {
-                Ok(()) => {}
-                Err(_ended_or_silent) => break,
-            }
+        // Until it ends, or is silent.
+        while receiver.recv_timeout_into(&mut message, self.lease).is_ok() {
             let Ok(heard) = decode::<ToServer>(&message) else { break };
             if self.hear(desk, sender, heard).is_err() {
                 break;
@@ -374,7 +371,7 @@ impl Shared {
             ToServer::Done { epoch, number, result } => {
                 let receipt = self.change(|ledger| ledger.done(epoch, number, result))?;
                 let message = frame(&ToWorker::Receipt { epoch, number, receipt });
-                sender.send(&message).map_err(TaskError::ServerGone)?;
+                sender.send(&message).map_err(TaskError::NoLink)?;
             }
             ToServer::Beat => {}
             ToServer::Hello { .. } => return Err(TaskError::Decode("a second hello".into())),

@@ -6,7 +6,7 @@
 //! **The link is cut, or the server ends**: threads that wait go on waiting, leased tasks are worked on, and results that have no receipt
 //! are kept. With the new link come what is held, what is wanted, and the results again. The server may have given the task to another worker
 //! meanwhile; the first result counts, and the receipt says so. **Nobody is there for longer than the patience**: all calls are errors
-//! ([`TaskError::ServerGone`]) from then on. **This process ends**: the server sees it at once.
+//! ([`TaskError::NoLink`]) from then on. **This process ends**: the server sees it at once.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -70,7 +70,7 @@ impl TaskWorkerBuilder {
     /// Connects to a server.
     ///
     /// # Errors
-    /// [`TaskError::ServerGone`] with the reason when there is no link at once, [`TaskError::OtherTypes`] when the server has other
+    /// [`TaskError::NoLink`] with the reason when there is no link at once, [`TaskError::OtherTypes`] when the server has other
     /// tasks or results.
     pub fn connect<T, R>(
         &self,
@@ -119,8 +119,22 @@ struct State {
     holds: BTreeSet<(Epoch, Number)>,
     /// The results that have no receipt yet, encoded as messages, and the receipts.
     results: HashMap<(Epoch, Number), Sent>,
+    /// Whether the server is being shut down: it still says what became of results that are on the way.
+    closing: bool,
     /// Why it is over.
     ended: Option<TaskError>,
+}
+
+impl State {
+    /// Why nothing new is begun.
+    fn over(&self) -> Option<TaskError> {
+        self.ended.clone().or(self.closing.then_some(TaskError::Closed))
+    }
+
+    /// Whether nobody waits for a receipt any more of a server that is being shut down.
+    fn is_closed(&self) -> bool {
+        self.closing && !self.results.values().any(|sent| matches!(sent, Sent::Message(_)))
+    }
 }
 
 #[derive(Debug)]
@@ -173,7 +187,7 @@ impl Shared {
 
     /// Makes a link, and says there what is held, what is wanted and what has been done.
     fn connect(&self) -> Result<Connected, TaskError> {
-        let gone = TaskError::ServerGone;
+        let gone = TaskError::NoLink;
         let limits = &self.settings.limits;
         let link = Link::connect(&self.endpoint, self.key.as_ref(), limits).map_err(gone)?;
         let (sender, mut receiver) = link.split();
@@ -236,7 +250,7 @@ impl Shared {
     fn connect_again(&self) -> Option<Connected> {
         let deadline = poller::deadline(Some(self.settings.patience));
         let mut pause = FIRST_PAUSE;
-        let mut last = TaskError::ServerGone(RemoteError::Closed);
+        let mut last = TaskError::NoLink(RemoteError::Closed);
         loop {
             if self.state().ended.is_some() {
                 return None;
@@ -247,7 +261,7 @@ impl Shared {
             }
             match self.connect() {
                 Ok(connected) => return Some(connected),
-                Err(TaskError::ServerGone(error)) if may_pass(&error) => last = TaskError::ServerGone(error),
+                Err(TaskError::NoLink(error)) if may_pass(&error) => last = TaskError::NoLink(error),
                 Err(error) => {
                     self.end(error);
                     return None;
@@ -275,12 +289,16 @@ impl Shared {
             let left = interval.saturating_sub(said.elapsed());
             match receiver.recv_timeout_into(&mut message, left) {
                 Ok(()) => match decode::<ToWorker>(&message) {
-                    Ok(ToWorker::Closing) => return Some(TaskError::Closed),
-                    Ok(heard) => self.hear(&sender, heard),
+                    Ok(heard) => {
+                        self.hear(&sender, heard);
+                        if self.state().is_closed() {
+                            return Some(TaskError::Closed);
+                        }
+                    }
                     Err(error) => return Some(TaskError::Decode(error.to_string())),
                 },
                 Err(error) if error.is_timed_out() => {}
-                Err(_over) => return None,
+                Err(_over) => return self.state().closing.then_some(TaskError::Closed),
             }
             if said.elapsed() >= interval {
                 said = Instant::now();
@@ -312,7 +330,8 @@ impl Shared {
                     *sent = Sent::Receipt(receipt);
                 }
             }
-            ToWorker::Welcome { .. } | ToWorker::OtherTypes(_) | ToWorker::Closing => {}
+            ToWorker::Closing => state.closing = true,
+            ToWorker::Welcome { .. } | ToWorker::OtherTypes(_) => {}
         }
         drop(state);
         self.changed.notify_all();
@@ -332,9 +351,9 @@ impl Shared {
             }
         }
         loop {
-            if let Some(ended) = state.ended.clone() {
+            if let Some(over) = state.over() {
                 state.waiting -= 1;
-                return Err(ended);
+                return Err(over);
             }
             if let Some(task) = state.tasks.pop_front() {
                 state.waiting -= 1;
@@ -359,8 +378,8 @@ impl Shared {
     fn put(&self, epoch: Epoch, number: Number, result: Vec<u8>) -> Result<Receipt, TaskError> {
         let message = Arc::new(frame(&ToServer::Done { epoch, number, result }));
         let mut state = self.state();
-        if let Some(ended) = &state.ended {
-            return Err(ended.clone());
+        if let Some(over) = state.over() {
+            return Err(over);
         }
         state.results.insert((epoch, number), Sent::Message(Arc::clone(&message)));
         let link = state.link.clone();
@@ -433,7 +452,7 @@ impl<T: DeserializeOwned, R: Serialize> TaskWorker<T, R> {
     /// A panic of the function goes through, and counts the task as lost.
     ///
     /// # Errors
-    /// [`TaskError::ServerGone`] when the server is gone for longer than the patience, [`TaskError::Encode`] for a result that cannot
+    /// [`TaskError::NoLink`] when the server is gone for longer than the patience, [`TaskError::Encode`] for a result that cannot
     /// travel. A task that cannot be decoded is given back, and counts as lost.
     pub fn run(&self, mut function: impl FnMut(T) -> R) -> Result<u64, TaskError> {
         let (tasks, results) = (self.get_task_queue(), self.get_result_queue());
@@ -477,7 +496,7 @@ impl<T: DeserializeOwned> WorkerTasks<T> {
     /// Waits for a task.
     ///
     /// # Errors
-    /// [`TaskError::Closed`] when the server was shut down, [`TaskError::ServerGone`] when it is gone for longer than the patience.
+    /// [`TaskError::Closed`] when the server was shut down, [`TaskError::NoLink`] when it is gone for longer than the patience.
     /// [`TaskError::Decode`] for a task that cannot be decoded.
     pub fn get(&self) -> Result<Leased<T>, TaskError> {
         self.get_until(None)
@@ -574,7 +593,7 @@ impl<R: Serialize> WorkerResults<R> {
     ///
     /// # Errors
     /// [`TaskError::Encode`] for a result that cannot travel: the task is given back, and counts as lost. [`TaskError::Closed`] or
-    /// [`TaskError::ServerGone`] when there is no server to have it.
+    /// [`TaskError::NoLink`] when there is no server to have it.
     pub fn put<T>(&self, mut task: Leased<T>, result: &R) -> Result<Receipt, TaskError> {
         let encoded = encode(result).map_err(|error| TaskError::Encode(error.to_string()))?;
         let receipt = self.owner.0.put(task.epoch, task.number, encoded)?;

@@ -623,3 +623,77 @@ impl LinkReceiver {
         Ok(())
     }
 }
+
+/// What a peer that has been let in may send, whatever it is: for tests and fuzzers.
+#[cfg(all(unix, any(test, fuzzing)))]
+pub(crate) mod specimen {
+    use super::*;
+
+    const LIMIT: u32 = 3000;
+
+    /// What a receiver is to make of a stream of these bytes: its messages, and whether the stream ends in order.
+    fn messages(mut bytes: &[u8]) -> (Vec<&[u8]>, bool) {
+        let mut messages = Vec::new();
+        while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
+            let length = u32::from_le_bytes(*header);
+            let Some((message, rest)) = rest.split_at_checked(length as usize) else { break };
+            if length > LIMIT {
+                break;
+            }
+            messages.push(message);
+            bytes = rest;
+        }
+        (messages, bytes.is_empty())
+    }
+
+    /// Receives what there is in bytes that come in some pieces, at most as many as fit in a socket.
+    pub(crate) fn receive_anything(bytes: &[u8], piece: usize) {
+        let (here, there) = Stream::pair().expect("there are descriptors");
+        let limits = Limits::new().max_message(LIMIT as usize);
+        let mut link = Link::new(Arc::new(here), &limits, LIMIT, None).expect("it is there");
+        let mut received = Vec::new();
+        let mut take = |link: &mut Link| loop {
+            match link.receiver.recv_timeout(Duration::from_nanos(1)) {
+                Ok(message) => received.push(message),
+                Err(error) => return error,
+            }
+        };
+        for piece in bytes.chunks(piece.max(1)) {
+            if there.write(&[IoSlice::new(piece)]).is_err() {
+                break; // it has ended the link for a length that is too large
+            }
+            if piece.len() < bytes.len() {
+                let _more_comes_or_not = take(&mut link);
+            }
+        }
+        drop(there);
+        let end = take(&mut link);
+        let (expected, in_order) = messages(bytes);
+        assert!(received == expected, "the messages that were sent");
+        assert!(matches!(end, RemoteError::Closed) || !in_order, "{end}");
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::specimen::receive_anything;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn bytes_of_anybody_are_messages_or_an_end(
+            messages in vec((0..40_u32, vec(any::<u8>(), 0..40)), 0..10), piece in 1..200_usize,
+        ) {
+            // Most lengths lie, some do not.
+            let lie = |(length, bytes): (u32, Vec<u8>)| {
+                let length = if length < 30 { u32::try_from(bytes.len()).unwrap_or(0) } else { length };
+                [&length.to_le_bytes()[..], &bytes].concat()
+            };
+            receive_anything(&messages.into_iter().flat_map(lie).collect::<Vec<_>>(), piece);
+        }
+    }
+}

@@ -46,7 +46,7 @@ mod error;
 pub(crate) mod greeting;
 mod key;
 mod limits;
-mod link;
+pub(crate) mod link;
 mod nonce;
 
 pub use acceptor::{Acceptor, Refusal, Refusals};

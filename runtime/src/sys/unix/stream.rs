@@ -65,6 +65,12 @@ impl Stream {
         Err(last)
     }
 
+    /// The two ends of a new one.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        UnixStream::pair().map(|(one, other)| (Self::Local(one), Self::Local(other)))
+    }
+
     fn new_tcp(socket: TcpStream) -> io::Result<Self> {
         let socket = TcpStream::from(above_standard(socket.into())?);
         socket.set_nonblocking(false)?;
