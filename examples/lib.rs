@@ -16,6 +16,7 @@
 //! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
 //! | `call_program` | another program as a child: talking to it, and taking its output |
 //! | `listener` | programs that know nothing of each other but an address |
+//! | `task_queue` | a master and workers on any machines; one is killed, one is cut off, and no task is lost |
 //! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |
 //! | `producers_consumers` | a channel with several processes at each end, and never more in it than is asked for |
 //! | `shared_image` | one image of 1 GiB that four workers read where it lies |
