@@ -8,7 +8,9 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use offspring::net::remote::{Acceptor, AuthKey, Caller, Endpoint, Limits, Link, RemoteError};
+use offspring::net::remote::{
+    Acceptor, AuthKey, Caller, Endpoint, Limits, Link, RemoteError, TlsClient, TlsServer,
+};
 use offspring_tests::{open_descriptors, until, watchdog};
 
 fn key() -> AuthKey {
@@ -557,4 +559,112 @@ fn a_key_is_not_printed() {
     assert_eq!(format!("{:?}", AuthKey::from("secret")), "AuthKey(..)");
     assert!(!format!("{:?}", acceptor()).contains("tests"));
     assert_ne!(AuthKey::random().as_bytes(), AuthKey::random().as_bytes());
+}
+
+/// A certificate for `localhost`, and its key, as PEM; signed by an authority, whose certificate comes third.
+fn certificate() -> (String, String, String) {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signed = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    (certificate.pem(), key.serialize_pem(), signed.pem())
+}
+
+fn tls_acceptor((certificate, its_key, _): &(String, String, String)) -> Acceptor {
+    let tls = TlsServer::from_pem(certificate.as_bytes(), its_key.as_bytes()).unwrap();
+    Acceptor::bind_tls(&Endpoint::tcp("127.0.0.1", 0), Some(key()), Limits::new(), tls).unwrap()
+}
+
+fn connect_tls(acceptor: &Acceptor, tls: &TlsClient) -> Result<Link, RemoteError> {
+    Link::connect_tls(acceptor.endpoint(), Some(&key()), &Limits::new(), tls)
+}
+
+#[offspring::test]
+fn messages_arrive_whole_through_tls_from_many_threads_in_both_directions() {
+    let _dog = watchdog();
+    let certificate = certificate();
+    let acceptor = tls_acceptor(&certificate);
+    let client = connect_tls(&acceptor, &TlsClient::pinned(certificate.0.as_bytes()).unwrap()).unwrap();
+    let (sender, mut receiver) = acceptor.accept().unwrap().split();
+    let echo = thread::spawn(move || {
+        while let Ok(message) = receiver.recv() {
+            sender.send(&message).unwrap();
+        }
+        receiver.recv().unwrap_err()
+    });
+    let (sender, mut receiver) = client.split();
+    let threads: Vec<_> = (0..4_u8)
+        .map(|thread| {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for turn in 0..200 {
+                    sender.send(&vec![thread; if turn == 100 { 2_000_000 } else { turn * 7 + 1 }]).unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut count = [0; 4];
+    for _ in 0..800 {
+        let message = receiver.recv().unwrap();
+        let turn = &mut count[usize::from(message[0])];
+        assert!(message.iter().all(|byte| *byte == message[0]));
+        assert_eq!(message.len(), if *turn == 100 { 2_000_000 } else { *turn * 7 + 1 });
+        *turn += 1;
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert!(receiver.recv_timeout(Duration::from_millis(1)).unwrap_err().is_timed_out());
+    drop((sender, receiver));
+    assert!(matches!(echo.join().unwrap(), RemoteError::Closed), "the end was said");
+}
+
+#[offspring::test]
+fn a_server_with_another_certificate_is_refused_and_told_so() {
+    let _dog = watchdog();
+    let (ours, other) = (certificate(), certificate());
+    let acceptor = tls_acceptor(&ours);
+    let refused = [
+        TlsClient::pinned(other.0.as_bytes()).unwrap(),
+        TlsClient::signed_by(other.2.as_bytes(), "localhost").unwrap(),
+        TlsClient::signed_by(ours.2.as_bytes(), "elsewhere").unwrap(),
+    ];
+    for (count, tls) in (1..).zip(&refused) {
+        let error = connect_tls(&acceptor, tls).unwrap_err();
+        assert!(matches!(error, RemoteError::Tls(_)), "{error}");
+        let error = refusal(&acceptor, count);
+        assert!(matches!(error, RemoteError::Tls(_)), "{error}");
+    }
+    for tls in [
+        TlsClient::pinned(ours.0.as_bytes()).unwrap(),
+        TlsClient::signed_by(ours.2.as_bytes(), "localhost").unwrap(),
+    ] {
+        let client = connect_tls(&acceptor, &tls).unwrap();
+        client.send(b"hello").unwrap();
+        assert_eq!(acceptor.accept().unwrap().recv().unwrap(), b"hello");
+    }
+}
+
+#[offspring::test]
+fn the_key_is_asked_for_within_tls_and_tls_by_both_or_none() {
+    let _dog = watchdog();
+    let certificate = certificate();
+    let (with, without) = (tls_acceptor(&certificate), acceptor());
+    let tls = TlsClient::pinned(certificate.0.as_bytes()).unwrap();
+    let other = AuthKey::random();
+    let error = Link::connect_tls(with.endpoint(), Some(&other), &Limits::new(), &tls).unwrap_err();
+    assert!(matches!(error, RemoteError::WrongKey), "{error}");
+    assert!(matches!(refusal(&with, 1), RemoteError::WrongKey));
+    let error = connect(&with).unwrap_err();
+    assert!(matches!(error, RemoteError::Protocol { .. } | RemoteError::Closed), "{error}");
+    assert!(matches!(refusal(&with, 2), RemoteError::Tls(_)));
+    let error = connect_tls(&without, &tls).unwrap_err();
+    assert!(matches!(error, RemoteError::Tls(_)), "{error}");
+    assert!(matches!(refusal(&without, 1), RemoteError::Protocol { .. }));
+    let error = TlsServer::from_pem(b"no certificate", certificate.1.as_bytes()).unwrap_err();
+    assert!(matches!(error, RemoteError::Tls(_)), "{error}");
 }

@@ -160,7 +160,7 @@
 //! # Meeting
 //!
 //! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
-//! [`connect`](net::connect()) for the others.
+//! [`connect`](net::connect()) for the others. On other machines, with a key: [`net::remote`].
 //!
 //! # Many tasks
 //!
@@ -177,9 +177,11 @@
 //! }
 //! ```
 //!
+//! Workers may also be on other machines, come and go: [`tasks`] has a queue for them that loses nothing.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `pool`, `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
+//! The crate has layers, each of which uses only those below it: `pool`, `tasks`, `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
 //! (handles, builders, the rules of a life), `launch` (registry, guard, handshake, the three start methods), `wire` (values as
 //! bytes, messages), `sys` (the operating systems, and all unsafe code). A process is followed from its start to its end in one
 //! direction:

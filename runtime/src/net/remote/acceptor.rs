@@ -15,10 +15,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::link::{Permit, Timed, check_user};
+use super::link::{Permit, check_user};
+use super::timed::Timed;
+#[cfg(feature = "rustls")]
+use super::tls::{TlsServer, TlsTalk};
+use super::transport::Transport;
 use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, greeting};
 use crate::sys::poller::{self, Poller};
 use crate::sys::stream::{Stream, StreamListening};
+
+/// There is none.
+#[cfg(not(feature = "rustls"))]
+#[derive(Debug)]
+enum TlsServer {}
 
 /// The token of the socket that listens.
 const LISTENING: u64 = 0;
@@ -44,6 +53,7 @@ pub struct Acceptor {
 struct Shared {
     poller: Poller,
     key: Option<AuthKey>,
+    tls: Option<TlsServer>,
     limits: Limits,
     /// How many links there are.
     connections: Arc<AtomicUsize>,
@@ -101,6 +111,29 @@ impl Acceptor {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an endpoint that cannot be one, or a port without a key; when the system
     /// refuses.
     pub fn bind(endpoint: &Endpoint, key: Option<AuthKey>, limits: Limits) -> io::Result<Self> {
+        Self::bind_with(endpoint, key, limits, None)
+    }
+
+    /// Listens at an endpoint for clients that come through TLS. The key is asked of them there.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    #[cfg(feature = "rustls")]
+    pub fn bind_tls(
+        endpoint: &Endpoint,
+        key: Option<AuthKey>,
+        limits: Limits,
+        tls: TlsServer,
+    ) -> io::Result<Self> {
+        Self::bind_with(endpoint, key, limits, Some(tls))
+    }
+
+    fn bind_with(
+        endpoint: &Endpoint,
+        key: Option<AuthKey>,
+        limits: Limits,
+        tls: Option<TlsServer>,
+    ) -> io::Result<Self> {
         if key.is_none() && !endpoint.is_local() {
             let why = format!("whoever reaches `{endpoint}` would be let in: listen there with a key");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -125,6 +158,7 @@ impl Acceptor {
         let shared = Arc::new(Shared {
             poller,
             key,
+            tls,
             limits,
             connections: Arc::default(),
             state: Mutex::default(),
@@ -259,7 +293,7 @@ impl Shared {
         let stream = Arc::new(stream);
         let Some(number) = self.enter(&stream) else { return };
         let shared = Arc::clone(self);
-        let greet = move || shared.greet(number, stream);
+        let greet = move || shared.greet(number, &stream);
         let thread = std::thread::Builder::new().name("greeting".into()).stack_size(STACK).spawn(greet);
         if let Err(error) = thread {
             self.leave(number, Err((None, RemoteError::system(error))));
@@ -283,22 +317,35 @@ impl Shared {
         Some(number)
     }
 
-    fn greet(&self, number: u64, stream: Arc<Stream>) {
+    fn greet(&self, number: u64, stream: &Arc<Stream>) {
         let deadline = poller::deadline(Some(self.limits.handshake_timeout));
         let origin = stream.origin().map_err(RemoteError::of_stream);
         let caller = origin.as_ref().ok().map(|origin| Caller::from(*origin));
-        let mut talk = Timed::new(&stream, deadline);
+        let mut talk = Timed::new(stream, deadline);
+        let (key, limit) = (self.key.as_ref(), self.limits.max_message);
         let admit = || {
             check_user(origin?)?;
             Permit::take(&self.connections, self.limits.max_connections)
         };
-        let greeted = greeting::as_server(&mut talk, self.key.as_ref(), self.limits.max_message, admit);
+        let greeted = match &self.tls {
+            None => greeting::as_server(&mut talk, key, limit, admit)
+                .map(|(limit, permit)| (Transport::Plain(Arc::clone(stream)), limit, permit)),
+            #[cfg(feature = "rustls")]
+            Some(tls) => tls.connection().and_then(|connection| {
+                let mut talk = TlsTalk::new(connection, Timed::new(stream, deadline));
+                let (limit, permit) = greeting::as_server(&mut talk, key, limit, admit)?;
+                Ok((Transport::tls(Arc::clone(stream), talk.into_connection()), limit, permit))
+            }),
+            #[cfg(not(feature = "rustls"))]
+            Some(never) => match *never {},
+        };
         if greeted.is_err() {
             // Closed at once, a stream with something unread in it would take along what was said last.
             let _is_gone_anyway = stream.shut_down(Shutdown::Write);
             let _slow_or_gone = talk.outlast();
         }
-        let link = greeted.and_then(|(limit, permit)| Link::new(stream, &self.limits, limit, Some(permit)));
+        let link = greeted
+            .and_then(|(transport, limit, permit)| Link::new(transport, &self.limits, limit, Some(permit)));
         self.leave(number, link.map_err(|error| (caller, error)));
     }
 

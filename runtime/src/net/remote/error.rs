@@ -67,6 +67,9 @@ pub enum RemoteError {
         /// What does not fit.
         why: String,
     },
+    /// TLS failed: the certificate is another, or the other side speaks no TLS.
+    #[error("TLS failed: {0}")]
+    Tls(String),
     /// The greeting was not over in time.
     #[error("the other side did not finish its greeting in time: see `Limits::handshake_timeout`")]
     HandshakeTimeout,

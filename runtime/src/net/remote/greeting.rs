@@ -20,7 +20,7 @@
 //! one that is sent back fits neither, and nobody on the way can change a version, limit or verdict unseen.
 //!
 //! **What it does not.** Who sits on the way can pass the whole greeting on and then speak in place of either, and read all that is said. Where the way is not
-//! trusted let the links go through a tunnel or a private network.
+//! trusted take TLS: then the proofs also cover what the two ends of the TLS connection alone know, and fit no other.
 //!
 //! **Who dies when.** Whichever side ends in the middle, the other sees the stream end. Which side says nothing runs into the other's time for
 //! the whole greeting. A server that refuses says why, and stays until the client has read it, or the time is over. A client that the server
@@ -107,6 +107,11 @@ pub(super) trait Talk {
 
     /// Says the bytes.
     fn say(&mut self, bytes: &[u8]) -> Result<(), RemoteError>;
+
+    /// What proofs are bound to.
+    fn binding(&self) -> Result<Binding, RemoteError> {
+        Ok(Binding::default())
+    }
 }
 
 /// What one side says first.
@@ -148,6 +153,10 @@ impl Hello {
     }
 }
 
+/// What is known only to the two ends of what the greeting goes over: of TLS (RFC 5705), or nothing. Who sits in between has another with
+/// each of them.
+pub(super) type Binding = [u8; 32];
+
 /// Who gives a proof.
 type Role = &'static [u8];
 
@@ -158,6 +167,7 @@ const SERVER: Role = b"server";
 struct Transcript {
     client: Hello,
     server: Hello,
+    binding: Binding,
 }
 
 impl Transcript {
@@ -167,6 +177,7 @@ impl Transcript {
         mac.update(who);
         mac.update(&self.client.0);
         mac.update(&self.server.0);
+        mac.update(&self.binding);
         mac
     }
 
@@ -186,7 +197,7 @@ pub(super) fn as_client(talk: &mut impl Talk, key: Option<&AuthKey>, limit: u32)
     let (theirs, verdict) = Hello::hear(talk)?;
     match (verdict, key) {
         (Verdict::Prove, Some(key)) => {
-            let transcript = Transcript { client: ours, server: theirs };
+            let transcript = Transcript { client: ours, server: theirs, binding: talk.binding()? };
             talk.say(&transcript.prove(key, CLIENT))?;
             let mut answer = [0; 1 + PROOF];
             talk.hear(&mut answer[..1])?;
@@ -234,7 +245,7 @@ pub(super) fn as_server<P>(
     };
     let ours = Hello::new(Verdict::Prove, limit)?;
     talk.say(&ours.0)?;
-    let transcript = Transcript { client: theirs, server: ours };
+    let transcript = Transcript { client: theirs, server: ours, binding: talk.binding()? };
     let mut proof = [0; PROOF];
     talk.hear(&mut proof)?;
     let place = transcript.check(key, CLIENT, &proof).and_then(|()| admit()).inspect_err(|error| {
@@ -410,17 +421,21 @@ mod tests {
         // A client that proves itself to the server of this hello, in which one byte was changed after it had been said.
         let hello = Hello::new(Verdict::Prove, 11).unwrap();
         let client = Hello(*said.first_chunk().unwrap());
-        let proof = Transcript { client, server: hello }.prove(&key, CLIENT);
+        let binding = [7; 32];
+        let proof = Transcript { client, server: hello, binding }.prove(&key, CLIENT);
         for place in 0..HELLO {
             let mut changed = hello;
             changed.0[place] ^= 1;
-            assert!(Transcript { client, server: changed }.check(&key, CLIENT, &proof).is_err());
+            assert!(Transcript { client, server: changed, binding }.check(&key, CLIENT, &proof).is_err());
             let mut changed = client;
             changed.0[place] ^= 1;
-            assert!(Transcript { client: changed, server: hello }.check(&key, CLIENT, &proof).is_err());
+            assert!(
+                Transcript { client: changed, server: hello, binding }.check(&key, CLIENT, &proof).is_err()
+            );
         }
-        assert!(Transcript { client, server: hello }.check(&key, SERVER, &proof).is_err());
-        assert!(Transcript { client, server: hello }.check(&key, CLIENT, &proof).is_ok());
+        assert!(Transcript { client, server: hello, binding: [8; 32] }.check(&key, CLIENT, &proof).is_err());
+        assert!(Transcript { client, server: hello, binding }.check(&key, SERVER, &proof).is_err());
+        assert!(Transcript { client, server: hello, binding }.check(&key, CLIENT, &proof).is_ok());
     }
 
     #[test]

@@ -21,6 +21,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::timed::Timed;
+#[cfg(feature = "rustls")]
+use super::tls::{TlsClient, TlsTalk};
+use super::transport::Transport;
 use super::{AuthKey, Endpoint, Limits, RemoteError, greeting};
 use crate::net::Peer;
 use crate::sys::stream::{Origin, Stream};
@@ -97,10 +101,40 @@ impl Link {
         limits: &Limits,
         timeout: Duration,
     ) -> Result<Self, RemoteError> {
+        let deadline = poller::deadline(Some(timeout));
+        let stream = Self::reach(endpoint, key, deadline)?;
+        let their_limit = greeting::as_client(&mut Timed::new(&stream, deadline), key, limits.max_message)?;
+        Self::new(Transport::Plain(stream), limits, their_limit, None)
+    }
+
+    /// Connects through TLS, and waits at most [`Limits::handshake_timeout`] for it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); [`RemoteError::Tls`] for a server that has another certificate, or speaks no TLS.
+    #[cfg(feature = "rustls")]
+    pub fn connect_tls(
+        endpoint: &Endpoint,
+        key: Option<&AuthKey>,
+        limits: &Limits,
+        tls: &TlsClient,
+    ) -> Result<Self, RemoteError> {
+        let deadline = poller::deadline(Some(limits.handshake_timeout));
+        let stream = Self::reach(endpoint, key, deadline)?;
+        let mut talk = TlsTalk::new(tls.connection()?, Timed::new(&stream, deadline));
+        let their_limit = greeting::as_client(&mut talk, key, limits.max_message)?;
+        let connection = talk.into_connection();
+        Self::new(Transport::tls(stream, connection), limits, their_limit, None)
+    }
+
+    /// A stream to an endpoint, which is not greeted.
+    fn reach(
+        endpoint: &Endpoint,
+        key: Option<&AuthKey>,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<Stream>, RemoteError> {
         if key.is_none() && !endpoint.is_local() {
             return Err(RemoteError::KeyNeeded);
         }
-        let deadline = poller::deadline(Some(timeout));
         let connected = match endpoint {
             Endpoint::Tcp { host, port } => Stream::connect_tcp(host, *port, deadline),
             Endpoint::Local(address) => match address.place() {
@@ -112,24 +146,23 @@ impl Link {
             },
         };
         let stream = connected.map_err(|error| RemoteError::of_connecting(error, endpoint))?;
-        let stream = Arc::new(stream);
         check_user(stream.origin().map_err(RemoteError::of_stream)?)?;
-        let their_limit = greeting::as_client(&mut Timed::new(&stream, deadline), key, limits.max_message)?;
-        Self::new(stream, limits, their_limit, None)
+        Ok(Arc::new(stream))
     }
 
     /// Over a stream whose greeting is over.
     pub(super) fn new(
-        stream: Arc<Stream>,
+        transport: Transport,
         limits: &Limits,
         their_limit: u32,
         permit: Option<Permit>,
     ) -> Result<Self, RemoteError> {
+        let stream = transport.stream();
         stream.watch_over(limits.peer_timeout).map_err(RemoteError::system)?;
         stream.set_read_timeout(None).map_err(RemoteError::system)?;
         let caller = stream.origin().map_err(RemoteError::of_stream)?.into();
         let wire = Arc::new(Wire {
-            stream,
+            transport,
             caller,
             outbox: Mutex::default(),
             room: Condvar::new(),
@@ -186,66 +219,6 @@ pub(super) fn check_user(origin: Origin) -> Result<Caller, RemoteError> {
     }
 }
 
-/// A stream in its greeting, which has to be over by a deadline, however slowly it goes on.
-pub(super) struct Timed<'a> {
-    stream: &'a Stream,
-    deadline: Option<Instant>,
-}
-
-impl<'a> Timed<'a> {
-    pub(super) fn new(stream: &'a Stream, deadline: Option<Instant>) -> Self {
-        Self { stream, deadline }
-    }
-
-    fn left(&self) -> Result<Option<Duration>, RemoteError> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) { Err(RemoteError::HandshakeTimeout) } else { Ok(left) }
-    }
-
-    fn explain(error: io::Error) -> RemoteError {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => RemoteError::HandshakeTimeout,
-            _ => RemoteError::of_stream(error),
-        }
-    }
-
-    /// Waits until the other side has ended the stream, and does not look at what it says until then.
-    pub(super) fn outlast(&self) -> Result<(), RemoteError> {
-        let mut ignored = [0; 512];
-        loop {
-            self.stream.set_read_timeout(self.left()?).map_err(RemoteError::system)?;
-            if self.stream.read(&mut ignored).map_err(Self::explain)? == 0 {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl greeting::Talk for Timed<'_> {
-    fn hear(&mut self, mut buffer: &mut [u8]) -> Result<(), RemoteError> {
-        while !buffer.is_empty() {
-            self.stream.set_read_timeout(self.left()?).map_err(RemoteError::system)?;
-            match self.stream.read(buffer).map_err(Self::explain)? {
-                0 => {
-                    let why = "it ended within the greeting";
-                    return Err(RemoteError::of_stream(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
-                }
-                count => buffer = &mut buffer[count..],
-            }
-        }
-        Ok(())
-    }
-
-    fn say(&mut self, mut bytes: &[u8]) -> Result<(), RemoteError> {
-        while !bytes.is_empty() {
-            self.stream.set_write_timeout(self.left()?).map_err(RemoteError::system)?;
-            let count = self.stream.write(&[IoSlice::new(bytes)]).map_err(Self::explain)?;
-            bytes = &bytes[count..];
-        }
-        Ok(())
-    }
-}
-
 /// What counts as one of the connections of an acceptor until drop.
 #[derive(Debug)]
 pub(super) struct Permit(Arc<AtomicUsize>);
@@ -270,7 +243,7 @@ impl Drop for Permit {
 /// What both halves have.
 #[derive(Debug)]
 struct Wire {
-    stream: Arc<Stream>,
+    transport: Transport,
     caller: Caller,
     outbox: Mutex<Outbox>,
     /// Rung when there is room in the outbox again, or nobody writes.
@@ -366,7 +339,7 @@ impl Wire {
     fn write(&self, mut parts: &mut [IoSlice<'_>]) -> Result<(), RemoteError> {
         IoSlice::advance_slices(&mut parts, 0); // the first ones may be empty
         while !parts.is_empty() {
-            match self.stream.write(parts) {
+            match self.transport.write(parts) {
                 Ok(0) => return Err(RemoteError::of_stream(io::ErrorKind::WriteZero.into())),
                 Ok(count) => IoSlice::advance_slices(&mut parts, count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -384,7 +357,7 @@ impl Wire {
         outbox.failed.get_or_insert(RemoteError::Closed);
         self.tell(&outbox);
         drop(outbox);
-        let _was_over_already = self.stream.shut_down(Shutdown::Both);
+        let _was_over_already = self.transport.stream().shut_down(Shutdown::Both);
     }
 }
 
@@ -394,7 +367,7 @@ struct Sending(Arc<Wire>);
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let _was_over_already = self.0.stream.shut_down(Shutdown::Write);
+        let _was_over_already = self.0.transport.end();
     }
 }
 
@@ -550,7 +523,7 @@ impl LinkReceiver {
             self.set_timeout(deadline)?;
             let before = self.message.len();
             // Room is made as the bytes come, not for as many as were announced.
-            let read = self.wire.stream.read_behind(&mut self.message, missing);
+            let read = self.wire.transport.read_behind(&mut self.message, missing);
             let came = self.message.len() - before;
             missing -= came;
             self.missing = Some(missing);
@@ -586,7 +559,7 @@ impl LinkReceiver {
             self.end -= self.start;
             self.start = 0;
             self.set_timeout(deadline)?;
-            match self.wire.stream.read(&mut self.buffer[self.end..]) {
+            match self.wire.transport.read(&mut self.buffer[self.end..]) {
                 Ok(0) if self.end == 0 => return Err(RemoteError::Closed),
                 Ok(0) => return Err(self.broke_off()),
                 Ok(count) => self.end += count,
@@ -617,7 +590,7 @@ impl LinkReceiver {
     fn set_timeout(&mut self, deadline: Option<Instant>) -> Result<(), RemoteError> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if timeout != self.timeout {
-            self.wire.stream.set_read_timeout(timeout).map_err(RemoteError::system)?;
+            self.wire.transport.stream().set_read_timeout(timeout).map_err(RemoteError::system)?;
             self.timeout = timeout;
         }
         Ok(())
@@ -650,7 +623,8 @@ pub(crate) mod specimen {
     pub(crate) fn receive_anything(bytes: &[u8], piece: usize) {
         let (here, there) = Stream::pair().expect("there are descriptors");
         let limits = Limits::new().max_message(LIMIT as usize);
-        let mut link = Link::new(Arc::new(here), &limits, LIMIT, None).expect("it is there");
+        let mut link =
+            Link::new(Transport::Plain(Arc::new(here)), &limits, LIMIT, None).expect("it is there");
         let mut received = Vec::new();
         let mut take = |link: &mut Link| loop {
             match link.receiver.recv_timeout(Duration::from_nanos(1)) {

@@ -25,7 +25,8 @@
 //! has to be the same on both sides; a key that was given is asked for nevertheless.
 //!
 //! The key says who is there, at the moment of the greeting. It does not hide what is said, nor protect it from somebody who sits
-//! on the way and changes it. Between machines let links go through a network that you trust, or a tunnel.
+//! on the way and changes it. Between machines take TLS (the feature `rustls`: `Acceptor::bind_tls`, `Link::connect_tls`), or a network that
+//! you trust.
 //!
 //! # What it may cost
 //!
@@ -48,6 +49,10 @@ mod key;
 mod limits;
 pub(crate) mod link;
 mod nonce;
+mod timed;
+#[cfg(feature = "rustls")]
+mod tls;
+mod transport;
 
 pub use acceptor::{Acceptor, Refusal, Refusals};
 pub use endpoint::{Endpoint, ParseEndpointError};
@@ -56,3 +61,5 @@ pub use key::AuthKey;
 pub use limits::Limits;
 pub use link::{Caller, Link, LinkReceiver, LinkSender};
 pub(crate) use nonce::random_number;
+#[cfg(feature = "rustls")]
+pub use tls::{TlsClient, TlsServer};
