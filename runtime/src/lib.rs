@@ -209,6 +209,7 @@ pub(crate) mod sys;
 pub(crate) mod trace;
 pub(crate) mod wire;
 
+pub mod manager;
 pub mod net;
 pub mod pool;
 pub mod shm;
@@ -216,13 +217,14 @@ pub mod subprocess;
 pub mod sync;
 pub mod tasks;
 
-pub use offspring_macros::{Process, Shareable, main, test};
+pub use offspring_macros::{Process, Shareable, main, service, test};
 
 pub use channel::{Connection, Receiver, RecvError, SendError, Sender, channel, pipe};
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,
 };
+pub use manager::{CallError, Manager};
 pub use pool::Pool;
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, ProcessHandle, Run,
@@ -242,6 +244,7 @@ pub mod __private {
 
     pub use crate::launch::guard::test_guard;
     pub use crate::launch::{Class, Entry, Failure};
+    pub use crate::manager::{Fault, Invocation, Stub, exclusively, fingerprint, shared};
     pub use crate::process::run;
 }
 
