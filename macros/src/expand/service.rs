@@ -93,8 +93,8 @@ fn method<'a>(cx: &Ctxt, item: &'a ImplItem) -> Option<Method<'a>> {
         return None;
     };
     let name = &sig.ident;
-    let receives = text(receiver.to_token_stream());
-    if receives != "&self" && receives != "&mut self" {
+    let taken = text(receiver.to_token_stream());
+    if taken != "&self" && taken != "&mut self" {
         cx.error(
             receiver,
             format!("the object stays at its server when `{name}` is called: take `&self` or `&mut self`, or remove `pub`"),
@@ -139,7 +139,7 @@ fn method<'a>(cx: &Ctxt, item: &'a ImplItem) -> Option<Method<'a>> {
             "a result travels to the caller: own it, with a `String`, a `Vec` or `.clone()`",
         );
     }
-    Some(Method { item, exclusive: receives == "&mut self", names, types })
+    Some(Method { item, exclusive: taken == "&mut self", names, types })
 }
 
 fn refuse_borrowed(cx: &Ctxt, ty: &Type, why: &str) {
@@ -149,7 +149,7 @@ fn refuse_borrowed(cx: &Ctxt, ty: &Type, why: &str) {
             match ty {
                 Type::Reference(_) | Type::Ptr(_) => self.0.error(ty, self.1),
                 Type::ImplTrait(_) => {
-                    self.0.error(ty, "what travels has a type that both sides name: name it")
+                    self.0.error(ty, "what travels has a type that both sides name: name it");
                 }
                 _ => syn::visit::visit_type(self, ty),
             }

@@ -215,14 +215,14 @@ impl Connection {
     fn read(&self, mut receiver: LinkReceiver, number: u64, deadline: Option<Instant>) -> Option<Vec<u8>> {
         loop {
             let mut message = Vec::new();
-            let received = match deadline {
+            let came = match deadline {
                 None => receiver.recv_into(&mut message),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     receiver.recv_timeout_into(&mut message, left)
                 }
             };
-            match received.map(|()| message.first_chunk::<NUMBER>().map(|bytes| u64::from_le_bytes(*bytes))) {
+            match came.map(|()| message.first_chunk::<NUMBER>().map(|bytes| u64::from_le_bytes(*bytes))) {
                 Ok(Some(other)) if other == number => {
                     let mut state = self.lock();
                     state.receiver = Some(receiver);

@@ -237,6 +237,7 @@ impl Manager {
     ///
     /// # Errors
     /// [`CallError::Panicked`] with what the function panicked with; see [`CallError`].
+    #[allow(clippy::needless_pass_by_value)] // as `spawn` takes them
     pub fn create<F, A>(
         &self,
         _function: F,
@@ -304,7 +305,9 @@ impl Manager {
     }
 
     /// Ends the server: objects are dropped, calls that are being done are cut off. What dropping the manager does, too.
-    pub fn shutdown(self) {}
+    pub fn shutdown(self) {
+        drop(self);
+    }
 }
 
 impl Drop for Manager {

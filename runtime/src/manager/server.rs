@@ -89,7 +89,7 @@ impl Server {
                         state.visits.push(Arc::clone(&visit));
                         visit
                     };
-                    self.attend(visit);
+                    self.attend(&visit);
                 }
                 Err(RemoteError::AcceptorClosed) => return,
                 Err(_the_system_lacks_something) => std::thread::sleep(TICK),
@@ -98,11 +98,11 @@ impl Server {
     }
 
     /// Lets another thread read for a visit.
-    fn attend(self: &Arc<Self>, visit: Arc<Visit>) {
+    fn attend(self: &Arc<Self>, visit: &Arc<Visit>) {
         let server = Arc::clone(self);
         // Without a thread the one that is busy there reads again when it is not; a new client is sent away.
         let is_new = visit.begun() == 0;
-        let attending = Arc::clone(&visit);
+        let attending = Arc::clone(visit);
         if runtime::thread("offspring-serve", STACK, move || attending.attend(&server)).is_err() && is_new {
             visit.send_away(self);
         }
@@ -143,7 +143,7 @@ impl Server {
             }
             let visits = self.lock().visits.clone();
             for visit in visits.into_iter().filter(|visit| visit.is_kept_waiting()) {
-                self.attend(visit);
+                self.attend(&visit);
             }
             let begun = self.begun.load(Ordering::SeqCst);
             quiet = if begun == seen { quiet + 1 } else { 0 };
@@ -163,12 +163,11 @@ impl Server {
             self.sleeps.store(true, Ordering::SeqCst);
             if self.begun.load(Ordering::SeqCst) == seen {
                 let left = next_end.map(|end| end.saturating_duration_since(Instant::now()));
-                match left {
-                    Some(left) => {
-                        drop(self.stir.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner))
-                    }
-                    None => drop(self.stir.wait(state).unwrap_or_else(PoisonError::into_inner)),
-                }
+                let woken = match left {
+                    Some(left) => self.stir.wait_timeout(state, left).map(|(state, _)| state).ok(),
+                    None => self.stir.wait(state).ok(),
+                };
+                drop(woken);
             }
             self.sleeps.store(false, Ordering::SeqCst);
             quiet = 0;

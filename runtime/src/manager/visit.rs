@@ -66,8 +66,8 @@ impl Visit {
         let (mut message, mut reply) = (Vec::new(), Vec::new());
         loop {
             let Some(mut receiver) = self.lock().receiver.take() else { break };
-            let received = receiver.recv_into(&mut message);
-            let request = received.ok().and_then(|()| {
+            let came = receiver.recv_into(&mut message);
+            let request = came.ok().and_then(|()| {
                 let (number, rest) = message.split_first_chunk::<NUMBER>()?;
                 let (request, arguments) = Wire::decode_front::<Request>(rest).ok()?;
                 Some((u64::from_le_bytes(*number), request, arguments))
@@ -127,7 +127,7 @@ impl Visit {
             Request::Call { object, method } => {
                 let object = table.object(object)?;
                 // The last to have it may be this call, so that it drops it, too.
-                return guarded(move || object.call(&mut Invocation::new(method, arguments, reply)));
+                guarded(move || object.call(&mut Invocation::new(method, arguments, reply)))
             }
             Request::Create { build, maker } => {
                 if build != image::build_id() {
