@@ -34,8 +34,8 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     match (cx.check(), name) {
         (Ok(()), Some(name)) => {
             let made = write(&block, name, &methods, &runtime(&krate));
-            // `pub` says what a proxy has, too, whoever reaches the type.
-            quote!(#[allow(unreachable_pub)] #block #made)
+            // `pub` says what a proxy has, whoever reaches the type, and what travels comes by value.
+            quote!(#[allow(unreachable_pub, clippy::needless_pass_by_value, clippy::unused_self)] #block #made)
         }
         (errors, _) => {
             let errors = errors.err();
