@@ -16,8 +16,10 @@
 //! | `untrusted` | tasks that spin, hoard memory or crash, under a time limit |
 //! | `call_program` | another program as a child: talking to it, and taking its output |
 //! | `listener` | programs that know nothing of each other but an address |
+//! | `task_queue` | a master and workers on any machines; one is killed, one is cut off, and no task is lost |
 //! | `hidden_worker` | an application whose library hides a worker process (`safe-decoder/`) |
 //! | `producers_consumers` | a channel with several processes at each end, and never more in it than is asked for |
+//! | `shared_dict` | a dictionary in a process of its own, which four workers fill, and lose nothing |
 //! | `shared_image` | one image of 1 GiB that four workers read where it lies |
 //! | `request_pipe` | a worker class with a request pipe, used through ordinary methods of the parent's object |
 //! | `ping_pong` | two processes and a pipe between them |

@@ -1,5 +1,5 @@
-//! The macros of the `offspring` crate: `#[derive(Process)]`, `#[derive(Shareable)]`, `#[offspring::main]` and
-//! `#[offspring::test]`.
+//! The macros of the `offspring` crate: `#[derive(Process)]`, `#[derive(Shareable)]`, `#[offspring::main]`,
+//! `#[offspring::test]` and `#[offspring::service]`.
 //!
 //! Programs do not name this crate: `offspring` re-exports what is here, beside the traits that it implements.
 //!
@@ -274,4 +274,51 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::test::expand(args.into(), &item.into()).into()
+}
+
+/// Makes the methods of a type ones that other processes call: a **service**, whose objects live in a `Manager`.
+///
+/// Above an `impl` block, it makes a type with `Proxy` behind the name that has the same public methods, each with a `Result` for what can happen
+/// on the way:
+///
+/// ```
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// struct Scores(Vec<u32>);
+///
+/// #[offspring::service]
+/// impl Scores {
+///     pub fn add(&mut self, score: u32) {
+///         self.0.push(score);
+///     }
+///     pub fn best(&self) -> Option<u32> {
+///         self.0.iter().copied().max()
+///     }
+/// }
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let manager = offspring::Manager::start()?;
+///     let scores: ScoresProxy = manager.serve(Scores::default())?;
+///     scores.add(3)?; // Result<(), CallError>
+///     offspring::spawn(|scores: ScoresProxy| scores.add(5).unwrap(), (scores.clone(),))?.join()?;
+///     assert_eq!(scores.best()?, Some(5));
+///     Ok(())
+/// }
+/// ```
+///
+/// # What becomes a method of the proxy
+///
+/// Every `pub fn` with `&self` or `&mut self`. Methods that are private, or have no object, are as they were, and the proxy does not have them. Methods with `&self` are
+/// called at the same time, those with `&mut self` one at a time. Arguments and results own their data, and are what serde
+/// encodes and decodes; proxies may be among them. An object is `Send`, `Sync` and `'static`.
+///
+/// A type may be generic: `impl<T: Bounds> Stack<T>` gives `StackProxy<T>`.
+///
+/// # Arguments
+///
+/// `#[offspring::service(crate = ::my::offspring)]` says where the `offspring` crate is, if it has another name or is
+/// re-exported.
+#[proc_macro_attribute]
+pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::service::expand(args.into(), &item.into()).into()
 }

@@ -160,7 +160,7 @@
 //! # Meeting
 //!
 //! Processes that are not parent and child meet at an address: [`net`] has the [`Listener`](net::Listener) that one of them holds, and
-//! [`connect`](net::connect()) for the others.
+//! [`connect`](net::connect()) for the others. On other machines, with a key: [`net::remote`].
 //!
 //! # Many tasks
 //!
@@ -177,9 +177,11 @@
 //! }
 //! ```
 //!
+//! Workers may also be on other machines, come and go: [`tasks`] has a queue for them that loses nothing.
+//!
 //! # Inside
 //!
-//! The crate has layers, each of which uses only those below it: `pool`, `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
+//! The crate has layers, each of which uses only those below it: `pool`, `tasks`, `net` (addresses to meet at), `channel`, `sync`, `shm` (talk, synchronise, share), `process`
 //! (handles, builders, the rules of a life), `launch` (registry, guard, handshake, the three start methods), `wire` (values as
 //! bytes, messages), `sys` (the operating systems, and all unsafe code). A process is followed from its start to its end in one
 //! direction:
@@ -207,19 +209,22 @@ pub(crate) mod sys;
 pub(crate) mod trace;
 pub(crate) mod wire;
 
+pub mod manager;
 pub mod net;
 pub mod pool;
 pub mod shm;
 pub mod subprocess;
 pub mod sync;
+pub mod tasks;
 
-pub use offspring_macros::{Process, Shareable, main, test};
+pub use offspring_macros::{Process, Shareable, main, service, test};
 
 pub use channel::{Connection, Receiver, RecvError, SendError, Sender, channel, pipe};
 pub use launch::{
     BootError, Location, Panic, StartError, StartMethod, StartMethodAlreadySet, UnknownStartMethod, at_exit,
     init, renew_forkserver, set_spares, set_start_method, start_method, start_methods,
 };
+pub use manager::{CallError, Manager};
 pub use pool::Pool;
 pub use process::{
     Builder, Child, ChildInfo, Current, Function, JoinError, JoinFuture, Parent, Process, ProcessHandle, Run,
@@ -239,6 +244,7 @@ pub mod __private {
 
     pub use crate::launch::guard::test_guard;
     pub use crate::launch::{Class, Entry, Failure};
+    pub use crate::manager::{Fault, Invocation, Stub, exclusively, fingerprint, shared};
     pub use crate::process::run;
 }
 
@@ -266,6 +272,17 @@ pub mod __fuzz {
     /// Sends and receives through a channel whose memory is damaged meanwhile.
     pub fn ring(data: &[u8]) {
         crate::channel::specimen::use_damaged(data);
+    }
+
+    /// Greets a stranger that says these bytes, receives them from one that has been let in, and reads them as messages about tasks.
+    #[cfg(unix)]
+    pub fn remote(data: &[u8]) {
+        let &[piece, ref bytes @ ..] = data else { return };
+        crate::net::remote::greeting::specimen::greet_anybody(bytes);
+        // A wait in between takes milliseconds.
+        let piece = if piece < 8 { usize::from(piece) * 16 } else { usize::MAX };
+        crate::net::remote::link::specimen::receive_anything(bytes, piece);
+        crate::tasks::message::read_anything(bytes);
     }
 
     fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {

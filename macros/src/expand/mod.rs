@@ -2,5 +2,6 @@
 
 pub(crate) mod main;
 pub(crate) mod process;
+pub(crate) mod service;
 pub(crate) mod shareable;
 pub(crate) mod test;

@@ -52,8 +52,7 @@
 //!
 //! # Other machines
 //!
-//! All this is within one machine. Addresses of a network, with a key and a bound on what comes from there, are to follow: [`Address`] and
-//! [`ConnectError`] may grow.
+//! All this is within one machine. [`remote`] is for several: bytes, with a key, and a bound on what comes from there.
 
 mod address;
 mod client;
@@ -62,6 +61,7 @@ mod future;
 mod greeting;
 mod listener;
 mod peer;
+pub mod remote;
 
 pub use address::{Address, ParseAddressError};
 pub use client::{Client, connect, connect_timeout};

@@ -15,6 +15,7 @@
 //! | [`available`] | how much there is |
 //! | [`rendezvous`] | an object under a name |
 //! | [`local`] | addresses by which processes of one machine find each other, and who they are |
+//! | [`stream`] | streams of bytes within a machine and between two |
 //! | [`futex`] | sleeping until a word of shared memory changes |
 //! | [`robust`] | a lock in shared memory that outlives its holder |
 //! | [`locked`] | that lock with the data that it guards |
@@ -82,7 +83,7 @@ pub use attachable::Attachable;
 pub(crate) use platform::{
     Borrowed, Object, above_standard, ambient, available, blob, borrow, channel, clock, cpu, exec, fork,
     futex, image, lifeline, local, memory, own, owner, poller, process, rendezvous, robust, runtime, seal,
-    tree, usage, zygote,
+    stream, tree, usage, zygote,
 };
 pub use shareable::Shareable;
 pub use status::ExitStatus;

@@ -57,6 +57,11 @@ impl Listening {
         Err(unsupported())
     }
 
+    /// Begins to listen for those who want a stream, of this user.
+    pub(crate) fn bind_for_streams(_place: Place<'_>) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
     /// Takes a socket that travelled.
     pub(crate) fn from_object(_object: Object) -> io::Result<Self> {
         Err(unsupported())
@@ -76,6 +81,12 @@ impl Listening {
     pub(crate) fn accept(&self) -> io::Result<Option<Channel>> {
         match *self {}
     }
+
+    /// Takes the next who connected, if there is one: its socket.
+    #[cfg(unix)]
+    pub(crate) fn accept_object(&self) -> io::Result<Option<Object>> {
+        match *self {}
+    }
 }
 
 /// Connects.
@@ -83,7 +94,13 @@ pub(crate) fn connect(_place: Place<'_>, _deadline: Option<Instant>) -> io::Resu
     Err(unsupported())
 }
 
+/// Connects to one who listens for streams.
+#[cfg(unix)]
+pub(crate) fn connect_stream(_place: Place<'_>, _deadline: Option<Instant>) -> io::Result<Object> {
+    Err(unsupported())
+}
+
 /// Who is at the other end.
-pub(crate) fn peer(_channel: &Channel) -> io::Result<Credentials> {
+pub(crate) fn peer<T>(_socket: &T) -> io::Result<Credentials> {
     Err(unsupported())
 }

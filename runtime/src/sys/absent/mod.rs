@@ -11,5 +11,7 @@ pub(crate) mod poller;
 pub(crate) mod rendezvous;
 pub(crate) mod robust;
 pub(crate) mod seal;
+#[cfg(windows)]
+pub(crate) mod stream;
 pub(crate) mod usage;
 pub(crate) mod zygote;

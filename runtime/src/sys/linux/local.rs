@@ -91,15 +91,24 @@ pub(crate) struct Listening {
     socket: OwnedFd,
 }
 
-fn endpoint(flags: SockFlag) -> io::Result<OwnedFd> {
+fn endpoint(kind: SockType, flags: SockFlag) -> io::Result<OwnedFd> {
     let flags = flags | SockFlag::SOCK_CLOEXEC;
-    above_standard(socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?)
+    above_standard(socket(AddressFamily::Unix, kind, flags, None)?)
 }
 
 impl Listening {
     /// Begins to listen. `public` is a path that every user may connect to.
     pub(crate) fn bind(place: Place<'_>, public: bool) -> io::Result<Self> {
-        let socket = endpoint(SockFlag::SOCK_NONBLOCK)?;
+        Self::bind_socket(SockType::SeqPacket, place, public)
+    }
+
+    /// Begins to listen for those who want a stream, of this user.
+    pub(crate) fn bind_for_streams(place: Place<'_>) -> io::Result<Self> {
+        Self::bind_socket(SockType::Stream, place, false)
+    }
+
+    fn bind_socket(kind: SockType, place: Place<'_>, public: bool) -> io::Result<Self> {
+        let socket = endpoint(kind, SockFlag::SOCK_NONBLOCK)?;
         let claim = match place {
             Place::Path(path) => Some(bind_to_file(&socket, path, public)?),
             Place::Name(_) => {
@@ -132,12 +141,17 @@ impl Listening {
 
     /// Takes the next who connected, if there is one.
     pub(crate) fn accept(&self) -> io::Result<Option<Channel>> {
+        self.accept_object()?.map(Channel::from_object).transpose()
+    }
+
+    /// Takes the next who connected, if there is one: its socket, which blocks.
+    pub(crate) fn accept_object(&self) -> io::Result<Option<Object>> {
         loop {
             match accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
                 Ok(raw) => {
                     // SAFETY: the kernel just made it for us.
                     let accepted = unsafe { OwnedFd::from_raw_fd(raw) };
-                    return Channel::from_object(accepted).map(Some);
+                    return above_standard(accepted).map(Some);
                 }
                 Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::EINTR | Errno::ECONNABORTED) => {}
@@ -174,7 +188,7 @@ fn take_turn(path: &Path) -> io::Result<OwnedFd> {
     let name = path.file_name().map_or(&[][..], OsStr::as_bytes);
     let name = &name[name.len().saturating_sub(ROOM_FOR_NAME)..];
     let turn = [format!("offspring/bind/{:x}:{:x}/", directory.0, directory.1).as_bytes(), name].concat();
-    let socket = endpoint(SockFlag::empty())?;
+    let socket = endpoint(SockType::SeqPacket, SockFlag::empty())?;
     bind(socket.as_raw_fd(), &UnixAddr::new_abstract(&turn)?)?;
     Ok(socket)
 }
@@ -189,21 +203,30 @@ fn is_left_behind(path: &Path, address: &UnixAddr) -> io::Result<bool> {
     if !path.symlink_metadata()?.file_type().is_socket() {
         return Ok(false);
     }
-    let probe = endpoint(SockFlag::SOCK_NONBLOCK)?;
+    let probe = endpoint(SockType::SeqPacket, SockFlag::SOCK_NONBLOCK)?;
     Ok(connect_to(probe.as_raw_fd(), address) == Err(Errno::ECONNREFUSED))
 }
 
 /// Connects. `TimedOut` when too many wait to be accepted until the deadline; `InvalidData` when another kind of socket is there.
 pub(crate) fn connect(place: Place<'_>, deadline: Option<Instant>) -> io::Result<Channel> {
+    Channel::from_object(connect_socket(SockType::SeqPacket, place, deadline)?)
+}
+
+/// Connects to one who listens for streams, as [`connect`]: the socket.
+pub(crate) fn connect_stream(place: Place<'_>, deadline: Option<Instant>) -> io::Result<Object> {
+    connect_socket(SockType::Stream, place, deadline)
+}
+
+fn connect_socket(kind: SockType, place: Place<'_>, deadline: Option<Instant>) -> io::Result<Object> {
     let address = place.address()?;
-    let socket = endpoint(SockFlag::empty())?;
+    let socket = endpoint(kind, SockFlag::empty())?;
     loop {
         if deadline.is_some() {
             let left = i64::from(milliseconds(deadline)).max(1); // zero would be for ever
             setsockopt(&socket, SendTimeout, &TimeVal::milliseconds(left))?;
         }
         match connect_to(socket.as_raw_fd(), &address) {
-            Ok(()) => return Channel::from_object(socket),
+            Ok(()) => return Ok(socket),
             Err(Errno::EINTR | Errno::EAGAIN)
                 if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
             Err(Errno::EINTR | Errno::EAGAIN) => return Err(io::ErrorKind::TimedOut.into()),
@@ -216,8 +239,8 @@ pub(crate) fn connect(place: Place<'_>, deadline: Option<Instant>) -> io::Result
 }
 
 /// Who is at the other end: who connected, at that moment; who listened, when it began to.
-pub(crate) fn peer(channel: &Channel) -> io::Result<Credentials> {
-    let credentials = getsockopt(channel, PeerCredentials)?;
+pub(crate) fn peer(socket: &impl AsFd) -> io::Result<Credentials> {
+    let credentials = getsockopt(socket, PeerCredentials)?;
     let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid > 0);
     Ok(Credentials { pid, user: credentials.uid() })
 }

@@ -23,7 +23,7 @@ pub(crate) mod tree;
 pub(crate) mod usage;
 pub(crate) mod zygote;
 
-pub(crate) use super::unix::{own, robust};
+pub(crate) use super::unix::{own, robust, stream};
 
 pub(crate) use super::unix::descriptor::above_standard;
 pub(crate) use super::unix::runtime;

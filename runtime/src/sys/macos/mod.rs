@@ -16,7 +16,7 @@ pub(crate) use super::absent::{
     channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, usage, zygote,
 };
 pub(crate) use super::unix::descriptor::above_standard;
-pub(crate) use super::unix::{own, runtime};
+pub(crate) use super::unix::{own, runtime, stream};
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::fd::OwnedFd;

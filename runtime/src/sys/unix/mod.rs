@@ -14,3 +14,4 @@ pub(crate) mod runtime;
 pub(crate) mod signal;
 #[cfg(any(target_os = "linux", target_os = "android"))] // channels are there alone
 pub(crate) mod socket;
+pub(crate) mod stream;

@@ -15,7 +15,7 @@ pub(crate) mod runtime;
 pub(crate) mod tree;
 
 pub(crate) use super::absent::{
-    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, usage, zygote,
+    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, stream, usage, zygote,
 };
 
 /// An owned kernel object that can travel to another process.

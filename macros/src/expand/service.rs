@@ -1,0 +1,307 @@
+//! `#[offspring::service]`: a proxy type beside an `impl` block, and the way of its calls to the methods.
+
+use crate::attr::{arguments, runtime};
+use crate::ctxt::Ctxt;
+use crate::schema::{hash, text};
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, format_ident, quote};
+use syn::visit::Visit;
+use syn::{
+    FnArg, GenericParam, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Path, ReturnType, Type, TypePath,
+    Visibility,
+};
+
+/// The whole attribute.
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
+    let cx = Ctxt::new();
+    let krate = arguments(&cx, args, "service");
+    let Ok(block) = syn::parse2::<ItemImpl>(item.clone()) else {
+        cx.error(
+            item,
+            "`#[offspring::service]` belongs on the methods of a type: put it above `impl Type { .. }`",
+        );
+        let errors = cx.check().err();
+        return quote!(#errors #item);
+    };
+    let name = check(&cx, &block);
+    let methods: Vec<Method<'_>> = block.items.iter().filter_map(|item| method(&cx, item)).collect();
+    if methods.is_empty() && name.is_some() {
+        cx.error(
+            &block.self_ty,
+            "nothing here can be called from other processes: write a method `pub fn name(&self, ..)`",
+        );
+    }
+    match (cx.check(), name) {
+        (Ok(()), Some(name)) => {
+            let made = write(&block, name, &methods, &runtime(&krate));
+            // `pub` says what a proxy has, whoever reaches the type, and what travels comes by value.
+            quote!(#[allow(unreachable_pub, clippy::needless_pass_by_value, clippy::unused_self)] #block #made)
+        }
+        (errors, _) => {
+            let errors = errors.err();
+            quote!(#errors #block)
+        }
+    }
+}
+
+/// The name of the type.
+fn check<'a>(cx: &Ctxt, block: &'a ItemImpl) -> Option<&'a Ident> {
+    for parameter in &block.generics.params {
+        if let GenericParam::Lifetime(lifetime) = parameter {
+            cx.error(lifetime, "an object lives at its server, away from what it could borrow: own the data");
+        }
+    }
+    if block.trait_.is_some() {
+        cx.error(
+            &block.self_ty,
+            "a service has methods of its own, not those of a trait: put the attribute above `impl Type { .. }`",
+        );
+        return None;
+    }
+    match &*block.self_ty {
+        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last().map(|last| &last.ident),
+        other => {
+            cx.error(other, "only a type with a name can be a service: put it into a struct");
+            None
+        }
+    }
+}
+
+/// A method that proxies have.
+struct Method<'a> {
+    item: &'a ImplItemFn,
+    exclusive: bool,
+    names: Vec<&'a Ident>,
+    types: Vec<&'a Type>,
+}
+
+impl Method<'_> {
+    fn output(&self) -> TokenStream {
+        match &self.item.sig.output {
+            ReturnType::Default => quote!(()),
+            ReturnType::Type(_, output) => output.to_token_stream(),
+        }
+    }
+}
+
+fn method<'a>(cx: &Ctxt, item: &'a ImplItem) -> Option<Method<'a>> {
+    let ImplItem::Fn(item) = item else { return None };
+    let sig = &item.sig;
+    let mut inputs = sig.inputs.iter();
+    // What is private, and what has no object, is the type's own.
+    let (Visibility::Public(_), Some(FnArg::Receiver(receiver))) = (&item.vis, inputs.next()) else {
+        return None;
+    };
+    let name = &sig.ident;
+    let taken = text(receiver.to_token_stream());
+    if taken != "&self" && taken != "&mut self" {
+        cx.error(
+            receiver,
+            format!("the object stays at its server when `{name}` is called: take `&self` or `&mut self`, or remove `pub`"),
+        );
+    }
+    if name == "with_timeout" {
+        cx.error(name, "every proxy has a `with_timeout` of its own: give the method another name");
+    }
+    if sig.asyncness.is_some() {
+        cx.error(
+            sig.asyncness,
+            format!("the server runs methods on threads: make `{name}` a plain `fn`, which may wait"),
+        );
+    }
+    if !sig.generics.params.is_empty() {
+        let generics = text(sig.generics.to_token_stream());
+        cx.error(
+            &sig.generics,
+            format!("a call travels to one method, not to one of many: remove `{generics}` from `{name}`, and use concrete types"),
+        );
+    }
+    let (mut names, mut types) = (Vec::new(), Vec::new());
+    for input in inputs {
+        let FnArg::Typed(argument) = input else { continue };
+        match &*argument.pat {
+            Pat::Ident(pattern) if pattern.subpat.is_none() && pattern.by_ref.is_none() => {
+                names.push(&pattern.ident);
+            }
+            pattern => cx.error(pattern, "an argument needs a name here: take it apart in the body"),
+        }
+        refuse_borrowed(
+            cx,
+            &argument.ty,
+            "an argument travels to the server: own it, with a `String` or a `Vec`",
+        );
+        types.push(&*argument.ty);
+    }
+    if let ReturnType::Type(_, output) = &sig.output {
+        refuse_borrowed(
+            cx,
+            output,
+            "a result travels to the caller: own it, with a `String`, a `Vec` or `.clone()`",
+        );
+    }
+    Some(Method { item, exclusive: taken == "&mut self", names, types })
+}
+
+fn refuse_borrowed(cx: &Ctxt, ty: &Type, why: &str) {
+    struct Borrowed<'a>(&'a Ctxt, &'a str);
+    impl<'ast> Visit<'ast> for Borrowed<'_> {
+        fn visit_type(&mut self, ty: &'ast Type) {
+            match ty {
+                Type::Reference(_) | Type::Ptr(_) => self.0.error(ty, self.1),
+                Type::ImplTrait(_) => {
+                    self.0.error(ty, "what travels has a type that both sides name: name it");
+                }
+                _ => syn::visit::visit_type(self, ty),
+            }
+        }
+    }
+    Borrowed(cx, why).visit_type(ty);
+}
+
+fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -> TokenStream {
+    let proxy = format_ident!("{name}Proxy");
+    let this = &block.self_ty;
+    let (parameters, arguments, bounds) = block.generics.split_for_impl();
+    let types = block.generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        _ => None,
+    });
+    let plain = block.generics.params.iter().map(|parameter| match parameter {
+        GenericParam::Type(parameter) => parameter.ident.to_token_stream(),
+        other => other.to_token_stream(),
+    });
+    let whole = block.generics.params.iter();
+    let schema = hash(methods.iter().map(|method| method.item.sig.to_token_stream()).collect());
+    let calls = (0_u32..).zip(methods).map(|(number, method)| call(method, number, krate));
+    let arms = (0_u32..).zip(methods).map(|(number, method)| arm(method, number, krate));
+    let private = quote!(#krate::__private);
+    let told = format!(
+        "Stands for a [`{}`] at its server: has the methods of one, for all processes. See [`offspring::manager`]({krate}::manager).",
+        text(this.to_token_stream()).split('<').next().unwrap_or_default(),
+        krate = text(krate.to_token_stream()),
+    );
+    let allowed = quote! {
+        #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::pedantic, clippy::absolute_paths)]
+    };
+    quote! {
+        #[doc = #told]
+        #allowed
+        pub struct #proxy<#(#plain),*>(#private::Stub, ::core::marker::PhantomData<fn() -> (#(#types,)*)>);
+
+        #allowed
+        impl #parameters #proxy #arguments #bounds {
+            #(#calls)*
+        }
+
+        #allowed
+        const _: () = {
+            #[automatically_derived]
+            impl #parameters #krate::manager::Service for #this #bounds {
+                type Proxy = #proxy #arguments;
+                const SCHEMA: u64 = #schema;
+                fn dispatch(
+                    object: &::std::sync::RwLock<Self>,
+                    call: &mut #private::Invocation<'_>,
+                ) -> ::core::result::Result<(), #private::Fault> {
+                    match call.method() {
+                        #(#arms)*
+                        _ => ::core::result::Result::Err(#private::Fault::UnknownMethod),
+                    }
+                }
+            }
+
+            #[automatically_derived]
+            impl #parameters #krate::manager::Proxy for #proxy #arguments #bounds {
+                fn service() -> u64 {
+                    #private::fingerprint::<#this>()
+                }
+                fn stub(&self) -> &#private::Stub {
+                    &self.0
+                }
+                fn from_stub(stub: #private::Stub) -> Self {
+                    Self(stub, ::core::marker::PhantomData)
+                }
+            }
+
+            #[automatically_derived]
+            impl #parameters ::core::clone::Clone for #proxy #arguments #bounds {
+                fn clone(&self) -> Self {
+                    Self(::core::clone::Clone::clone(&self.0), ::core::marker::PhantomData)
+                }
+            }
+
+            #[automatically_derived]
+            impl #parameters ::core::fmt::Debug for #proxy #arguments #bounds {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::Debug::fmt(&self.0, f)
+                }
+            }
+
+            #[automatically_derived]
+            impl #parameters #private::serde::Serialize for #proxy #arguments #bounds {
+                fn serialize<__S: #private::serde::Serializer>(
+                    &self,
+                    serializer: __S,
+                ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                    #private::serde::Serialize::serialize(&self.0, serializer)
+                }
+            }
+
+            #[automatically_derived]
+            impl<'de, #(#whole),*> #private::serde::Deserialize<'de> for #proxy #arguments #bounds {
+                fn deserialize<__D: #private::serde::Deserializer<'de>>(
+                    deserializer: __D,
+                ) -> ::core::result::Result<Self, __D::Error> {
+                    let stub = #private::Stub::decode::<Self, __D>(deserializer)?;
+                    ::core::result::Result::Ok(Self(stub, ::core::marker::PhantomData))
+                }
+            }
+        };
+    }
+}
+
+/// A method of the proxy.
+fn call(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
+    let Method { item, names, types, .. } = method;
+    let name = &item.sig.ident;
+    let output = method.output();
+    let kept = item
+        .attrs
+        .iter()
+        .filter(|attr| ["doc", "cfg", "deprecated"].iter().any(|word| attr.path().is_ident(word)));
+    let errors = format!(
+        "\n# Errors\nWhen the call did not get there or back: see [`CallError`]({}::CallError).",
+        text(krate.to_token_stream())
+    );
+    quote! {
+        #(#kept)*
+        #[doc = #errors]
+        pub fn #name(&self, #(#names: #types),*) -> ::core::result::Result<#output, #krate::CallError> {
+            self.0.call(#number, &(#(#names,)*))
+        }
+    }
+}
+
+/// How the server does it.
+fn arm(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
+    let Method { item, names, types, exclusive } = method;
+    let name = &item.sig.ident;
+    let output = method.output();
+    let (lock, object) = if *exclusive {
+        (quote!(exclusively), quote!(&mut *__object))
+    } else {
+        (quote!(shared), quote!(&*__object))
+    };
+    let binding = if *exclusive { quote!(mut __object) } else { quote!(__object) };
+    quote! {
+        #number => {
+            let (#(#names,)*): (#(#types,)*) = call.arguments()?;
+            // The lock is free again before the result is encoded.
+            let __result: #output = {
+                let #binding = #krate::__private::#lock(object);
+                Self::#name(#object, #(#names),*)
+            };
+            call.returns(&__result)
+        }
+    }
+}

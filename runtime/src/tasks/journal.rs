@@ -1,0 +1,170 @@
+//! What outlives the server: the tasks that are open and the results that nobody has got, in a file.
+//!
+//! With the feature `persist` that is a database of [redb](https://docs.rs/redb): one file, whose every change is whole and on the disk when it
+//! returns, or has not been made. A server that is killed, or whose machine loses power, finds it as it was after the last change. Only one
+//! process has it open.
+
+use super::TaskError;
+use super::ledger::Outcome;
+use super::message::{Epoch, Number};
+
+/// What a journal has.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) epoch: Epoch,
+    /// The number of the next task.
+    pub(super) next: Number,
+    /// In their order.
+    pub(super) tasks: Vec<(Number, Vec<u8>)>,
+    pub(super) results: Vec<(Number, Outcome)>,
+}
+
+/// Where it is written down, if it is.
+#[derive(Debug)]
+pub(super) enum Journal {
+    Nowhere,
+    #[cfg(feature = "persist")]
+    File(file::File),
+}
+
+/// Does it where there is a journal.
+macro_rules! in_file {
+    ($journal:expr, $file:ident => $action:expr, else $nothing:expr) => {
+        match $journal {
+            Journal::Nowhere => Ok($nothing),
+            #[cfg(feature = "persist")]
+            Journal::File($file) => $action.map_err(|error| TaskError::Journal(error.to_string())),
+        }
+    };
+}
+
+#[cfg_attr(not(feature = "persist"), allow(unused_variables, clippy::unused_self, clippy::unnecessary_wraps))]
+impl Journal {
+    /// What is there from earlier lives; with a fresh epoch if this is the first.
+    pub(super) fn load(&self, fresh: Epoch) -> Result<Kept, TaskError> {
+        in_file!(self, file => file.load(fresh), else Kept { epoch: fresh, ..Kept::default() })
+    }
+
+    /// Tasks with numbers from the first on.
+    pub(super) fn put(&self, first: Number, tasks: &[Vec<u8>]) -> Result<(), TaskError> {
+        in_file!(self, file => file.put(first, tasks), else ())
+    }
+
+    /// A task has its result.
+    pub(super) fn settle(&self, number: Number, outcome: &Outcome) -> Result<(), TaskError> {
+        in_file!(self, file => file.settle(number, outcome), else ())
+    }
+
+    /// A result has been got.
+    pub(super) fn forget(&self, number: Number) -> Result<(), TaskError> {
+        in_file!(self, file => file.forget(number), else ())
+    }
+}
+
+#[cfg(feature = "persist")]
+#[expect(clippy::result_large_err, reason = "the errors of redb are rare, and go no further than this file")]
+pub(super) mod file {
+    use std::path::Path;
+
+    use redb::{Database, Error, ReadableTable, TableDefinition};
+
+    use super::{Epoch, Kept, Number, Outcome};
+    use crate::tasks::TaskError;
+    use crate::tasks::message::{Types, decode, encode};
+
+    const TASKS: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("tasks");
+    const RESULTS: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("results");
+    const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+    const TYPES: TableDefinition<'_, (), (&str, &str)> = TableDefinition::new("types");
+
+    const EPOCH: &str = "epoch";
+    const NEXT: &str = "next";
+
+    #[derive(Debug)]
+    pub(in crate::tasks) struct File(Database);
+
+    fn failed(error: impl Into<Error>) -> TaskError {
+        TaskError::Journal(error.into().to_string())
+    }
+
+    impl File {
+        /// Opens the journal of a server, or begins it.
+        pub(in crate::tasks) fn open(path: &Path, types: &Types) -> Result<Self, TaskError> {
+            let database = Database::create(path).map_err(failed)?;
+            match claim(&database, types).map_err(failed)? {
+                None => Ok(Self(database)),
+                Some(other) => Err(TaskError::OtherTypes { task: other.task, result: other.result }),
+            }
+        }
+
+        pub(super) fn load(&self, fresh: Epoch) -> Result<Kept, Error> {
+            let change = self.0.begin_write()?;
+            let kept = {
+                let mut numbers = change.open_table(NUMBERS)?;
+                let epoch = numbers.get(EPOCH)?.map_or(fresh, |epoch| epoch.value());
+                numbers.insert(EPOCH, epoch)?;
+                let next = numbers.get(NEXT)?.map_or(0, |next| next.value());
+                let mut kept = Kept { epoch, next, ..Kept::default() };
+                for entry in change.open_table(TASKS)?.iter()? {
+                    let (number, task) = entry?;
+                    kept.tasks.push((number.value(), task.value().to_vec()));
+                }
+                for entry in change.open_table(RESULTS)?.iter()? {
+                    let (number, outcome) = entry?;
+                    let outcome =
+                        decode(outcome.value()).map_err(|error| Error::Corrupted(error.to_string()))?;
+                    kept.results.push((number.value(), outcome));
+                }
+                kept
+            };
+            change.commit()?;
+            Ok(kept)
+        }
+
+        pub(super) fn put(&self, first: Number, tasks: &[Vec<u8>]) -> Result<(), Error> {
+            let change = self.0.begin_write()?;
+            {
+                let mut table = change.open_table(TASKS)?;
+                let mut next = first;
+                for task in tasks {
+                    table.insert(next, &task[..])?;
+                    next += 1;
+                }
+                change.open_table(NUMBERS)?.insert(NEXT, next)?;
+            }
+            Ok(change.commit()?)
+        }
+
+        pub(super) fn settle(&self, number: Number, outcome: &Outcome) -> Result<(), Error> {
+            let outcome = encode(outcome).map_err(|error| Error::Corrupted(error.to_string()))?;
+            let change = self.0.begin_write()?;
+            change.open_table(TASKS)?.remove(number)?;
+            change.open_table(RESULTS)?.insert(number, &outcome[..])?;
+            Ok(change.commit()?)
+        }
+
+        pub(super) fn forget(&self, number: Number) -> Result<(), Error> {
+            let change = self.0.begin_write()?;
+            change.open_table(RESULTS)?.remove(number)?;
+            Ok(change.commit()?)
+        }
+    }
+
+    /// Writes down the types of a new journal; those of one that has others.
+    fn claim(database: &Database, types: &Types) -> Result<Option<Types>, Error> {
+        let change = database.begin_write()?;
+        let other = {
+            let mut table = change.open_table(TYPES)?;
+            let known = table.get(())?.map(|known| {
+                let (task, result) = known.value();
+                Types { task: task.to_owned(), result: result.to_owned() }
+            });
+            if known.is_none() {
+                table.insert((), (types.task.as_str(), types.result.as_str()))?;
+            }
+            known.filter(|known| known != types)
+        };
+        change.commit()?;
+        Ok(other)
+    }
+}

@@ -1,0 +1,538 @@
+//! Tasks for workers: who gets them, and that none is lost whoever ends.
+
+#![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use offspring::net::remote::{AuthKey, Endpoint, RemoteError};
+use offspring::tasks::{
+    Receipt, ResultQueue, TaskError, TaskFailure, TaskServer, TaskServerBuilder, TaskWorker,
+    TaskWorkerBuilder,
+};
+use offspring::{Child, Receiver, Sender};
+use offspring_tests::{until, watchdog};
+
+type Server = TaskServer<u64, String>;
+type Worker = TaskWorker<u64, String>;
+
+fn key() -> AuthKey {
+    AuthKey::from("a key of the tests")
+}
+
+fn anywhere() -> Endpoint {
+    Endpoint::tcp("127.0.0.1", 0)
+}
+
+fn server() -> Server {
+    Server::bind(&anywhere(), Some(key())).unwrap()
+}
+
+fn worker(endpoint: &Endpoint) -> Worker {
+    Worker::connect(endpoint, Some(&key())).unwrap()
+}
+
+fn do_it(task: u64) -> String {
+    format!("{task} done")
+}
+
+/// Works until the server is shut down.
+fn work(endpoint: Endpoint) -> u64 {
+    worker(&endpoint).run(do_it).unwrap()
+}
+
+/// Gets a task, says which, and holds it until it is killed.
+fn hold(endpoint: Endpoint, which: Sender<u64>) {
+    let worker = worker(&endpoint);
+    let task = worker.get_task_queue().get().unwrap();
+    which.send(*task).unwrap();
+    loop {
+        thread::park();
+    }
+}
+
+/// A worker that holds a task: which.
+fn holder(endpoint: &Endpoint) -> (Child<()>, u64) {
+    let (sender, receiver) = offspring::channel().unwrap();
+    let child = offspring::spawn(hold, (endpoint.clone(), sender)).unwrap();
+    let task = receiver.recv().unwrap();
+    (child, task)
+}
+
+/// Gets results until there are so many, each task's once.
+fn collect(results: &ResultQueue<String>, count: usize) -> BTreeMap<u64, Result<String, TaskFailure>> {
+    let mut all = BTreeMap::new();
+    while all.len() < count {
+        let finished = results.get().unwrap();
+        let number = finished.number();
+        assert!(all.insert(number, finished.into_result()).is_none(), "{number} has two results");
+    }
+    all
+}
+
+/// A way to a server that can be cut.
+struct Way {
+    endpoint: Endpoint,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    blocked: Arc<AtomicBool>,
+}
+
+impl Way {
+    fn to(server: &Endpoint) -> Self {
+        let Endpoint::Tcp { port: to, .. } = *server else { panic!("a port") };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+        let streams = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let blocked = Arc::<AtomicBool>::default();
+        let (all, is_blocked) = (Arc::clone(&streams), Arc::clone(&blocked));
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let near = near.unwrap();
+                if is_blocked.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let mut all = all.lock().unwrap();
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    all.push(from.try_clone().unwrap());
+                    thread::spawn(move || carry(from, to));
+                }
+            }
+        });
+        Self { endpoint, streams, blocked }
+    }
+
+    /// Whether it can be taken. That it cannot ends what goes over it now.
+    fn block(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::SeqCst);
+        if blocked {
+            self.cut();
+        }
+    }
+
+    /// Cuts all that goes over it now. It can be taken again.
+    fn cut(&self) {
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _is_cut_already = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _is_cut_already = to.shutdown(Shutdown::Write);
+}
+
+/// A directory of one test, which ends with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("offspring-tasks-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn journal(&self) -> TaskServerBuilder {
+        Server::builder().journal(self.0.join("journal"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[offspring::test]
+fn every_task_has_one_result_whoever_does_it() {
+    let _dog = watchdog();
+    let server = server();
+    let children: Vec<_> =
+        (0..3).map(|_| offspring::spawn(work, (server.endpoint().clone(),)).unwrap()).collect();
+    let here = worker(server.endpoint());
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let here = here.clone();
+            thread::spawn(move || here.run(do_it).unwrap())
+        })
+        .collect();
+    let (tasks, results) = (server.get_task_queue(), server.get_result_queue());
+    let first = tasks.put(&0).unwrap();
+    assert_eq!(tasks.put_all(&(1..500).collect::<Vec<_>>()).unwrap(), first + 1);
+    for (task, (number, result)) in (0_u64..).zip(collect(&results, 500)) {
+        assert_eq!((number, result), (first + task, Ok(do_it(task))));
+    }
+    assert_eq!(server.counts().waiting + server.counts().leased, 0);
+    server.shutdown();
+    let done = children.into_iter().map(|child| child.join().unwrap()).sum::<u64>()
+        + threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>();
+    assert_eq!(done, 500);
+    assert!(matches!(results.get().unwrap_err(), TaskError::Closed));
+    assert!(matches!(tasks.put(&1).unwrap_err(), TaskError::Closed));
+}
+
+#[offspring::test]
+fn the_task_of_a_worker_that_is_killed_goes_to_another() {
+    let _dog = watchdog();
+    let server = server();
+    let (tasks, results) = (server.get_task_queue(), server.get_result_queue());
+    tasks.put_all(&[1, 2, 3]).unwrap();
+    let (child, task) = holder(server.endpoint());
+    assert_eq!((task, server.counts().leased, server.counts().waiting), (1, 1, 2));
+    child.kill().unwrap();
+    assert!(child.join().is_err());
+    until("it waits again", || server.counts().waiting == 3);
+    // It is the first again.
+    let worker = worker(server.endpoint());
+    for task in 1..=3 {
+        let leased = worker.get_task_queue().get().unwrap();
+        assert_eq!(*leased, task);
+        assert_eq!(worker.get_result_queue().put(leased, &do_it(task)).unwrap(), Receipt::Taken);
+    }
+    assert_eq!(
+        collect(&results, 3).into_values().collect::<Vec<_>>(),
+        (1..=3).map(|task| Ok(do_it(task))).collect::<Vec<_>>()
+    );
+}
+
+#[offspring::test]
+fn a_worker_that_is_stopped_loses_its_task_when_the_lease_is_over() {
+    let _dog = watchdog();
+    let server: Server =
+        Server::builder().lease(Duration::from_millis(50)).bind(&anywhere(), Some(key())).unwrap();
+    server.get_task_queue().put(&7).unwrap();
+    let (child, _) = holder(server.endpoint());
+    let pid = Pid::from_raw(i32::try_from(child.pid()).unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let other = worker(server.endpoint());
+    let task = other.get_task_queue().get().unwrap();
+    assert_eq!(other.get_result_queue().put(task, &do_it(7)).unwrap(), Receipt::Taken);
+    child.kill().unwrap();
+    assert!(child.join().is_err());
+}
+
+#[offspring::test]
+fn a_worker_that_works_for_longer_than_the_lease_keeps_its_task() {
+    let _dog = watchdog();
+    let server: Server =
+        Server::builder().lease(Duration::from_millis(60)).bind(&anywhere(), Some(key())).unwrap();
+    server.get_task_queue().put(&7).unwrap();
+    let worker = worker(server.endpoint());
+    let task = worker.get_task_queue().get().unwrap();
+    let other = Worker::connect(server.endpoint(), Some(&key())).unwrap();
+    // Whole leases pass in which nobody else gets it. On a machine that stalls it may be lost, and come back to who holds it.
+    let waited = other.get_task_queue().get_timeout(Duration::from_millis(300));
+    match waited {
+        Err(error) => assert!(error.is_timed_out()),
+        Ok(theirs) => theirs.give_back(),
+    }
+    assert_eq!(worker.get_result_queue().put(task, &do_it(7)).unwrap(), Receipt::Taken);
+}
+
+#[offspring::test]
+fn a_worker_that_is_cut_off_comes_back_with_what_it_has() {
+    let _dog = watchdog();
+    let server = server();
+    let way = Way::to(server.endpoint());
+    let worker = worker(&way.endpoint);
+    let tasks = server.get_task_queue();
+    for round in 0..5 {
+        tasks.put(&round).unwrap();
+        let task = worker.get_task_queue().get().unwrap();
+        way.cut();
+        assert_eq!(worker.get_result_queue().put(task, &do_it(round)).unwrap(), Receipt::Taken);
+        let finished = server.get_result_queue().get().unwrap();
+        assert_eq!(finished.result().unwrap(), &do_it(round));
+    }
+    // Who waits goes on waiting.
+    let waiting = {
+        let worker = worker.clone();
+        thread::spawn(move || *worker.get_task_queue().get().unwrap())
+    };
+    until("it is back", || server.counts().workers == 1);
+    way.cut();
+    tasks.put(&77).unwrap();
+    assert_eq!(waiting.join().unwrap(), 77);
+}
+
+#[offspring::test]
+fn the_first_result_counts_when_a_task_was_done_twice() {
+    let _dog = watchdog();
+    let server = server();
+    let way = Way::to(server.endpoint());
+    let (cut_off, other) = (worker(&way.endpoint), worker(server.endpoint()));
+    server.get_task_queue().put(&1).unwrap();
+    let here = cut_off.get_task_queue().get().unwrap();
+    let waiting = thread::spawn(move || {
+        let task = other.get_task_queue().get().unwrap();
+        other.get_result_queue().put(task, &"the other's".to_owned()).unwrap()
+    });
+    way.block(true);
+    assert_eq!(waiting.join().unwrap(), Receipt::Taken);
+    way.block(false);
+    assert_eq!(cut_off.get_result_queue().put(here, &"late".to_owned()).unwrap(), Receipt::AlreadyDone);
+    assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok("the other's".into()));
+    assert!(server.get_result_queue().is_empty());
+}
+
+#[offspring::test]
+fn a_task_that_is_given_back_goes_to_the_next_and_one_that_is_dropped_is_lost_so_often() {
+    let _dog = watchdog();
+    let server: Server = Server::builder().attempts(3).bind(&anywhere(), Some(key())).unwrap();
+    let worker = worker(server.endpoint());
+    let tasks = worker.get_task_queue();
+    let number = server.get_task_queue().put(&5).unwrap();
+    for _ in 0..10 {
+        tasks.get().unwrap().give_back();
+    }
+    for _ in 0..3 {
+        drop(tasks.get().unwrap());
+    }
+    let finished = server.get_result_queue().get().unwrap();
+    assert_eq!((finished.number(), finished.result()), (number, Err(&TaskFailure::Lost { times: 3 })));
+    assert!(tasks.get_timeout(Duration::from_millis(1)).unwrap_err().is_timed_out());
+}
+
+/// Dies of any task but 0.
+fn die(endpoint: Endpoint) {
+    let died_not = worker(&endpoint).run(|task| if task == 0 { do_it(task) } else { std::process::exit(3) });
+    died_not.unwrap();
+}
+
+#[offspring::test]
+fn a_task_that_kills_its_workers_does_not_kill_all_of_them() {
+    let _dog = watchdog();
+    let server: Server = Server::builder().attempts(2).bind(&anywhere(), Some(key())).unwrap();
+    let (tasks, results) = (server.get_task_queue(), server.get_result_queue());
+    let deadly = tasks.put(&666).unwrap();
+    for _ in 0..2 {
+        let child = offspring::spawn(die, (server.endpoint().clone(),)).unwrap();
+        assert!(child.join().is_err());
+    }
+    let finished = results.get().unwrap();
+    assert_eq!((finished.number(), finished.result()), (deadly, Err(&TaskFailure::Lost { times: 2 })));
+    tasks.put(&0).unwrap();
+    let child = offspring::spawn(die, (server.endpoint().clone(),)).unwrap();
+    assert_eq!(results.get().unwrap().into_result(), Ok(do_it(0)));
+    server.shutdown();
+    child.join().unwrap();
+}
+
+#[offspring::test]
+fn who_stops_waiting_leaves_no_task_behind() {
+    let _dog = watchdog();
+    let server = server();
+    let (one, other) = (worker(server.endpoint()), worker(server.endpoint()));
+    for round in 0..20 {
+        // The server may have been asked by one who waits no longer.
+        assert!(one.get_task_queue().get_timeout(Duration::ZERO).unwrap_err().is_timed_out());
+        let putting = {
+            let tasks = server.get_task_queue();
+            thread::spawn(move || tasks.put(&round).unwrap())
+        };
+        let soon = one.get_task_queue().get_timeout(Duration::from_micros(50));
+        if let Ok(task) = soon {
+            task.give_back();
+        }
+        let task = other.get_task_queue().get().unwrap();
+        assert_eq!(*task, round);
+        other.get_result_queue().put(task, &do_it(round)).unwrap();
+        putting.join().unwrap();
+    }
+    assert_eq!(collect(&server.get_result_queue(), 20).len(), 20);
+}
+
+#[offspring::test]
+fn shutdown_wakes_workers_and_who_waits_for_results() {
+    let _dog = watchdog();
+    let server = server();
+    let worker = worker(server.endpoint());
+    let waiting = {
+        let worker = worker.clone();
+        thread::spawn(move || worker.get_task_queue().get().unwrap_err())
+    };
+    let results = server.get_result_queue();
+    let getting = thread::spawn(move || results.get().unwrap_err());
+    server.shutdown();
+    assert!(waiting.join().unwrap().is_closed());
+    assert!(getting.join().unwrap().is_closed());
+    assert!(worker.get_task_queue().get().unwrap_err().is_closed());
+}
+
+#[offspring::test]
+fn a_server_that_does_not_come_back_is_an_error_when_the_patience_is_over() {
+    let _dog = watchdog();
+    let server = server();
+    let impatient: Worker = TaskWorkerBuilder::new()
+        .patience(Duration::from_millis(30))
+        .connect(server.endpoint(), Some(&key()))
+        .unwrap();
+    server.get_task_queue().put(&1).unwrap();
+    let task = impatient.get_task_queue().get().unwrap();
+    drop(server);
+    let error = impatient.get_result_queue().put(task, &do_it(1)).unwrap_err();
+    assert!(matches!(error, TaskError::NoLink(_)), "{error}");
+    assert!(matches!(impatient.get_task_queue().get().unwrap_err(), TaskError::NoLink(_)));
+}
+
+#[offspring::test]
+fn workers_come_back_to_a_server_that_is_started_again() {
+    let _dog = watchdog();
+    let first = server();
+    let endpoint = first.endpoint().clone();
+    let worker = worker(&endpoint);
+    first.get_task_queue().put(&1).unwrap();
+    let old = worker.get_task_queue().get().unwrap();
+    drop(first);
+    let second = Server::bind(&endpoint, Some(key())).unwrap();
+    second.get_task_queue().put(&2).unwrap();
+    let new = worker.get_task_queue().get().unwrap();
+    assert_eq!((*old, *new, old.number(), new.number()), (1, 2, 0, 0));
+    // Without a journal the second server knows nothing of the first one's tasks, and takes no result for another's.
+    assert_eq!(worker.get_result_queue().put(old, &do_it(1)).unwrap(), Receipt::Unknown);
+    assert_eq!(worker.get_result_queue().put(new, &do_it(2)).unwrap(), Receipt::Taken);
+    assert_eq!(second.get_result_queue().get().unwrap().into_result(), Ok(do_it(2)));
+}
+
+#[offspring::test]
+fn a_worker_with_another_key_or_of_other_types_is_told_so() {
+    let _dog = watchdog();
+    let server = server();
+    let error = Worker::connect(server.endpoint(), Some(&AuthKey::random())).unwrap_err();
+    assert!(matches!(error, TaskError::NoLink(RemoteError::WrongKey)), "{error}");
+    let error = TaskWorker::<u32, String>::connect(server.endpoint(), Some(&key())).unwrap_err();
+    assert!(matches!(&error, TaskError::OtherTypes { task, .. } if task == "u64"), "{error}");
+    until("the server knows of the other key", || server.refusals().count == 1);
+}
+
+#[offspring::test]
+fn a_value_that_cannot_travel_is_an_error_of_the_put() {
+    let _dog = watchdog();
+    let server: TaskServer<Sender<u8>, u8> = TaskServer::bind(&anywhere(), Some(key())).unwrap();
+    let (sender, _receiver) = offspring::channel().unwrap();
+    let error = server.get_task_queue().put(&sender).unwrap_err();
+    assert!(matches!(error, TaskError::Encode(_)), "{error}");
+    let limits = offspring::net::remote::Limits::new().max_message(1000);
+    let server: TaskServer<String, u8> =
+        TaskServerBuilder::new().limits(limits).bind(&anywhere(), Some(key())).unwrap();
+    let error = server.get_task_queue().put(&"x".repeat(2000)).unwrap_err();
+    assert!(matches!(error, TaskError::Encode(_)), "{error}");
+}
+
+/// A server with a journal, until it is killed: puts some tasks if it is the first, and says what it gets.
+fn serve(
+    builder: PathBuf,
+    endpoint: Endpoint,
+    first: bool,
+    port: Sender<Endpoint>,
+    said: Sender<(u64, String)>,
+) {
+    let server: Server = Server::builder().journal(builder).bind(&endpoint, Some(key())).unwrap();
+    if first {
+        server.get_task_queue().put_all(&(0..20).collect::<Vec<_>>()).unwrap();
+    }
+    port.send(server.endpoint().clone()).unwrap();
+    let results = server.get_result_queue();
+    loop {
+        let finished = results.get().unwrap();
+        said.send((finished.number(), finished.result().unwrap().clone())).unwrap();
+    }
+}
+
+#[offspring::test]
+fn a_server_that_is_killed_and_started_again_with_its_journal_has_lost_nothing() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    let journal = directory.0.join("journal");
+    let (port, ports) = offspring::channel().unwrap();
+    let (said, hears): (_, Receiver<(u64, String)>) = offspring::channel().unwrap();
+    let start = |endpoint, first| {
+        let arguments = (journal.clone(), endpoint, first, port.clone(), said.clone());
+        let server = offspring::spawn(serve, arguments).unwrap();
+        (server, ports.recv().unwrap())
+    };
+    let (mut server, endpoint) = start(anywhere(), true);
+    let worker = worker(&endpoint);
+    let (tasks, results) = (worker.get_task_queue(), worker.get_result_queue());
+    let mut held = None;
+    for round in 0..20 {
+        let task = tasks.get().unwrap();
+        let result = do_it(*task);
+        if round % 5 == 2 {
+            // Killed while a task is held, and started again.
+            server.kill().unwrap();
+            assert!(server.join().is_err());
+            server = start(endpoint.clone(), false).0;
+        }
+        if round == 0 {
+            held = Some((task, result)); // over all restarts
+        } else {
+            // It was held all the time: whichever life of the server has it.
+            assert_eq!(results.put(task, &result).unwrap(), Receipt::Taken);
+        }
+    }
+    let (task, result) = held.unwrap();
+    assert_eq!(results.put(task, &result).unwrap(), Receipt::Taken);
+    // One that was said and whose server was killed before it forgot it is said twice.
+    let mut all = BTreeMap::new();
+    while all.len() < 20 {
+        let (number, result) = hears.recv().unwrap();
+        assert_eq!(result, do_it(number));
+        all.insert(number, result);
+    }
+    server.kill().unwrap();
+    assert!(server.join().is_err());
+}
+
+#[offspring::test]
+fn a_journal_keeps_what_is_open_and_what_nobody_got() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    {
+        let server: Server = directory.journal().bind(&anywhere(), Some(key())).unwrap();
+        server.get_task_queue().put_all(&[1, 2, 3]).unwrap();
+        let worker = worker(server.endpoint());
+        let (tasks, results) = (worker.get_task_queue(), worker.get_result_queue());
+        results.put(tasks.get().unwrap(), &do_it(1)).unwrap();
+        results.put(tasks.get().unwrap(), &do_it(2)).unwrap();
+        drop(server.get_result_queue().get().unwrap()); // 1 is got
+        let _in_hand = tasks.get().unwrap();
+        let other: Result<Server, _> = directory.journal().bind(&anywhere(), Some(key()));
+        assert!(matches!(other.unwrap_err(), TaskError::Journal(_)), "it is in use");
+        server.shutdown();
+    }
+    let other = directory.journal().bind::<u64, u64>(&anywhere(), Some(key())).unwrap_err();
+    assert!(matches!(other, TaskError::OtherTypes { .. }), "{other}");
+    let server: Server = directory.journal().bind(&anywhere(), Some(key())).unwrap();
+    assert_eq!((server.counts().waiting, server.counts().results), (1, 1));
+    let finished = server.get_result_queue().get().unwrap();
+    assert_eq!((finished.number(), finished.result().unwrap()), (1, &do_it(2)));
+    // A panic that drops it has not got it.
+    let panicked = thread::spawn(move || {
+        let _in_hand = finished;
+        panic!("while a result is in hand");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(server.get_result_queue().get().unwrap().number(), 1);
+    let worker = worker(server.endpoint());
+    let task = worker.get_task_queue().get().unwrap();
+    assert_eq!((*task, task.number()), (3, 2));
+    assert_eq!(server.get_task_queue().put(&4).unwrap(), 3, "numbers go on");
+}

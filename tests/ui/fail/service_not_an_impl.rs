@@ -1,0 +1,25 @@
+//! The attribute on a struct, and on the methods of a trait.
+
+#[offspring::service]
+struct Book(Vec<String>);
+
+#[offspring::service]
+impl Clone for Book {
+    fn clone(&self) -> Self {
+        Book(self.0.clone())
+    }
+}
+
+struct Empty;
+
+#[offspring::service(name = "nothing")]
+impl Empty {
+    fn private(&self) {}
+}
+
+#[offspring::service]
+impl Empty {
+    fn also_private(&self) {}
+}
+
+fn main() {}
