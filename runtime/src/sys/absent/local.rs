@@ -58,6 +58,7 @@ impl Listening {
     }
 
     /// Begins to listen for those who want a stream, of this user.
+    #[cfg(unix)]
     pub(crate) fn bind_for_streams(_place: Place<'_>) -> io::Result<Self> {
         Err(unsupported())
     }
