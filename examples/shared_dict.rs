@@ -36,6 +36,7 @@ impl Words {
 }
 
 /// What a worker does with its share.
+#[allow(clippy::needless_pass_by_value)] // what a process gets is its own
 fn count(words: WordsProxy, lines: Vec<String>) -> Result<u64, String> {
     let all = lines.iter().flat_map(|line| line.split_whitespace());
     let added = all.map(|word| words.add(word.to_lowercase(), 1)).collect::<Result<Vec<_>, CallError>>();

@@ -181,7 +181,7 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
         krate = text(krate.to_token_stream()),
     );
     let allowed = quote! {
-        #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::pedantic, clippy::absolute_paths)]
+        #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::all, clippy::pedantic, clippy::absolute_paths)]
     };
     quote! {
         #[doc = #told]
