@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{self, SigHandler, Signal};
 use offspring::net::remote::{
     Acceptor, AuthKey, Caller, Endpoint, Limits, Link, RemoteError, TlsClient, TlsServer,
 };
@@ -417,6 +418,25 @@ fn a_server_that_is_killed_is_an_error_at_once_and_not_there_thereafter() {
     assert!(link.recv().unwrap_err().is_closed());
     assert!(server.join().is_err());
     assert!(Link::connect(&endpoint, Some(&key()), &Limits::new()).unwrap_err().is_not_listening());
+}
+
+/// Sends to peers that are gone, where `SIGPIPE` kills: whether each was an error in the end.
+#[allow(unsafe_code)]
+fn send_without_net() -> bool {
+    // SAFETY: no handler is installed, and nobody else in this process changes how signals are handled.
+    unsafe { signal::signal(Signal::SIGPIPE, SigHandler::SigDfl) }.unwrap();
+    both_kinds().iter().enumerate().all(|(number, acceptor)| {
+        let client = connect_to(acceptor, number);
+        drop(acceptor.accept().unwrap());
+        let (sender, _receiver) = client.split();
+        (0..10_000).any(|_| sender.send(&[0; 1000]).is_err())
+    })
+}
+
+#[offspring::test]
+fn who_sends_to_a_peer_that_is_gone_gets_an_error_and_no_signal() {
+    let _dog = watchdog();
+    assert!(offspring::spawn(send_without_net, ()).unwrap().join().unwrap());
 }
 
 #[offspring::test]

@@ -160,7 +160,8 @@ impl End {
         Ok(())
     }
 
-    /// Sends short messages that lie one behind the other, up to where each ends, under one lock: how many, if one could be sent.
+    /// Sends short messages that lie one behind the other, up to where each ends, under one lock: how many, if one could be sent. Of a channel
+    /// that has one receiver, which is woken once.
     pub(super) fn send_all(&self, bytes: &[u8], ends: &[usize], form: Form) -> Result<usize, SendFailure> {
         self.check_peers()?;
         let senders = self.ring.side(Which::Senders);
@@ -349,7 +350,7 @@ impl End {
     }
 
     /// Receives short messages without anything beside, as they are, if there are any at once: puts them one behind the other, up to where each
-    /// ends, until there are so many. Of a channel that keeps no tally of who received what.
+    /// ends, until there are so many. Of a channel without limits that has one receiver, and keeps no tally of who received what.
     pub(super) fn receive_all(
         &self,
         bytes: &mut Vec<u8>,
@@ -361,6 +362,7 @@ impl End {
             return Ok(());
         }
         let Some(held) = self.ring.try_lock(Which::Receivers)? else { return Ok(()) };
+        let receivers = self.ring.side(Which::Receivers);
         let mut record = Record::default();
         while ends.len() < most {
             let start = bytes.len();
@@ -371,12 +373,11 @@ impl End {
                 bytes.truncate(start);
                 break;
             }
+            // A sender that is gone needs no token.
+            let _senders_are_gone = send_token(receivers, &self.socket, false);
             self.ring.pop(&record, None)?;
             ends.push(bytes.len());
         }
-        let receivers = self.ring.side(Which::Receivers);
-        // A sender that is gone needs no token.
-        let _senders_are_gone = send_token(receivers, &self.socket, false);
         drop(held);
         receivers.bell.ring_at_once();
         Ok(())

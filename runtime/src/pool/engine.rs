@@ -209,6 +209,7 @@ impl Engine {
             early: Vec::new(),
             waiters: 0,
             present: 0,
+            attends: 0,
             attended: false,
             listening: 0,
             manager_sleeps: false,
@@ -390,6 +391,7 @@ impl Engine {
         }
         let mut state = self.lock();
         state.waiters += 1;
+        state.attends += 1;
         state.activity += u64::from(state.present == 0);
         let came = loop {
             self.advance(&mut state);
@@ -696,13 +698,13 @@ impl Engine {
         }
         state.mark_surplus();
         while let Some(next) = state.queue.front() {
-            let ahead = state.ahead(next);
+            let (ahead, at_least) = state.ahead(next);
             let max_tasks = self.settings.max_tasks;
             let fits = |worker: &&mut Worker| worker.takes_more(ahead, max_tasks);
             let free = state.workers.iter_mut().filter(fits).min_by_key(|worker| worker.assigned.len());
             let Some(worker) = free else { break };
             // Several quick ones in a row: their answers are neighbours.
-            let in_a_row = ((ahead - worker.assigned.len()) / 4).clamp(1, IN_A_ROW);
+            let in_a_row = (at_least.saturating_sub(worker.assigned.len()) / 4).clamp(1, IN_A_ROW);
             let mut refused = None;
             for _ in 0..in_a_row {
                 let Some(mut job) = state.queue.pop_front() else { break };

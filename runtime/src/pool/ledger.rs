@@ -59,6 +59,8 @@ pub(super) struct State {
     /// How many threads wait for results, and how many come back to that again and again; whether one attends; how many listen for messages.
     pub(super) waiters: usize,
     pub(super) present: usize,
+    /// How often a thread came to wait.
+    pub(super) attends: u64,
     pub(super) attended: bool,
     pub(super) listening: usize,
     /// The manager sleeps for long unless it is told.
@@ -512,16 +514,14 @@ impl State {
         self.queue.push_front(job);
     }
 
-    /// How many jobs a worker should have before it, if the next ones are these.
-    pub(super) fn ahead(&self, next: &Job) -> usize {
-        match self.job_time {
-            0 => 2,
-            time => {
-                let least = if time < MANY_AHEAD { 4 } else { 2 };
-                let ahead = if next.is_leisurely { LEISURE } else { AHEAD };
-                usize::try_from((ahead / time).clamp(least, MOST_AHEAD)).unwrap_or(2)
-            }
-        }
+    /// How many jobs a worker should have before it, if the next ones are like this; and how many, so that it need not wait.
+    pub(super) fn ahead(&self, next: &Job) -> (usize, usize) {
+        let least = if self.job_time < MANY_AHEAD { 4 } else { 2 };
+        let worth = |ahead: u64| match ahead.checked_div(self.job_time) {
+            None => 2,
+            Some(jobs) => usize::try_from(jobs.clamp(least, MOST_AHEAD)).unwrap_or(2),
+        };
+        (worth(if next.is_leisurely { LEISURE } else { AHEAD }), worth(AHEAD))
     }
 
     /// Takes jobs back from a worker that has several for one that has none. Whether it did.

@@ -13,8 +13,9 @@ use crate::sys::runtime;
 
 /// How long it stays away after somebody has been there: who submits and waits in turn does better without it.
 const LINGER: Duration = Duration::from_millis(1);
-/// How long it stays away at most from somebody who waits for long.
+/// How long it stays away at most from somebody who waits for long, and from one who comes back to that again and again.
 const LONG: Duration = Duration::from_millis(64);
+const BRIEF: Duration = Duration::from_millis(8);
 
 /// The thread's stack: as callbacks of the user's, which it calls, have on any other thread.
 const STACK: usize = 2 << 20;
@@ -37,7 +38,7 @@ pub(super) fn manages(engine: &Engine) -> bool {
 pub(super) fn manage(engine: &Arc<Engine>) {
     MANAGES.set(address(engine));
     let mut state = engine.lock();
-    let (mut seen, mut patience) = (state.activity, LINGER);
+    let (mut seen, mut attends, mut patience) = (state.activity, state.attends, LINGER);
     loop {
         engine.advance(&mut state);
         let callbacks = state.take_callbacks();
@@ -65,8 +66,12 @@ pub(super) fn manage(engine: &Arc<Engine>) {
         }
         let goes_on = state.activity != seen;
         seen = state.activity;
-        patience = if goes_on { LINGER } else { (patience * 2).min(LONG) };
-        if goes_on || state.has_waiters() {
+        // One that was to be back soon may be kept by what is the user's.
+        let is_there = state.waiters > 0 || (state.present > 0 && state.attends != attends);
+        attends = state.attends;
+        let most = if state.waiters > 0 { LONG } else { BRIEF };
+        patience = if goes_on { LINGER } else { (patience * 2).min(most) };
+        if goes_on || is_there {
             engine.sleep(&mut state, Some(Instant::now() + patience), patience > LINGER);
         } else if state.has_work() || !state.is_open() {
             let until = state.next_look();

@@ -615,7 +615,9 @@ impl Pool {
             self.engine.attend(None, |_| mailbox.has_mail());
             mailbox.take_all(&mut deliveries);
             for delivery in deliveries.drain(..) {
-                task::open(delivery, |_, outcome| results.push(outcome));
+                task::open(delivery, |_, outcome: Result<_, TaskError>| {
+                    results.push(outcome.map_err(|error| error.at(None)));
+                });
             }
         }
         Ok(results)

@@ -12,7 +12,6 @@ use super::Pool;
 use super::engine::Presence;
 use super::error::{TaskError, TaskFailure};
 use super::job::{Callee, Delivery, Job, Mailbox, Packing, Payload, Submission};
-use super::ledger::earlier;
 use super::progress::Teller;
 use super::task::open;
 use crate::wire::codec::CodecError;
@@ -25,7 +24,7 @@ const MOST_BYTES: usize = 128 * 1024;
 /// How many calls of small jobs are made at once, and how many inputs are encoded at once.
 const PACKED: u64 = 256;
 const AT_ONCE: u64 = 64;
-/// How long the inputs that are taken at once may take to come, for a thread that is to be back soon.
+/// How long inputs may take to come until those are sent that there are.
 const SOON: Duration = Duration::from_millis(1);
 /// How long results may have come before they are looked at, by who wants all of them: one of them may be an error that is enough.
 const PATIENCE: Duration = Duration::from_millis(16);
@@ -57,7 +56,7 @@ pub(super) struct Stream<'a, I, A, R> {
     /// What has been taken out of the mailbox.
     deliveries: VecDeque<Delivery>,
     opened: std::vec::IntoIter<(u64, Result<R, TaskError>)>,
-    /// This thread comes back to the pool soon, as long as it does.
+    /// This thread comes back to the pool again and again.
     presence: Option<Presence>,
     /// Who tells how far it is, if one does.
     teller: Option<Box<Teller>>,
@@ -140,11 +139,7 @@ where
             // Small jobs share a payload.
             let calls = (PACKED.min(most - self.under_way) / size).max(1).saturating_mul(size);
             let index = self.taken;
-            let begun = Instant::now();
             let (packing, refused) = self.pack(size, calls);
-            if begun.elapsed() > SOON {
-                self.presence = None; // the pool does without this thread meanwhile
-            }
             // Not before: encoding may panic, and who catches that can go on.
             let count = packing.calls();
             self.fit = (MOST_BYTES as u64)
@@ -170,15 +165,16 @@ where
     /// Encodes so many of the next inputs, in jobs of a size, or a few less; up to one that cannot be encoded.
     fn pack(&mut self, size: u64, calls: u64) -> (Packing, Option<CodecError>) {
         let mut packing = Packing::new();
+        let begun = Instant::now();
         loop {
             let (packed, length) = (packing.calls(), packing.length());
             // What is beside calls goes along with each job of a payload.
             let calls = if packing.has_beside() { size } else { calls };
-            if packed >= calls || length >= MOST_BYTES {
+            if packed >= calls || length >= MOST_BYTES || (packed > 0 && begun.elapsed() > SOON) {
                 return (packing, None);
             }
             let fit = (MOST_BYTES - length) as u64 / (length as u64).checked_div(packed).unwrap_or(u64::MAX);
-            let at_once = fit.clamp(1, AT_ONCE).min(calls - packed);
+            let at_once = fit.clamp(1, AT_ONCE).min(packed.max(1)).min(calls - packed);
             let mut inputs = std::mem::take(&mut self.ahead);
             if inputs.is_empty() {
                 inputs.extend(self.inputs.by_ref().take(usize::try_from(at_once).unwrap_or(1)));
@@ -232,11 +228,17 @@ where
                 self.teller.iter_mut().for_each(|teller| teller.finish());
                 return None;
             }
-            // Who wants all of them takes many at a time, and those that have come by then.
-            let wanted = if self.is_leisurely { self.under_way / 2 } else { 1 };
-            let patience = self.is_leisurely.then(|| Instant::now() + PATIENCE);
-            let look = earlier(patience, self.teller.is_some().then(Teller::until));
-            let has_come = self.pool.engine.attend(look, |_| self.mailbox.has_arrived(wanted.max(1)));
+            let engine = &self.pool.engine;
+            if !engine.is_ours() {
+                return None; // nothing comes in a copy of the process
+            }
+            let look = self.teller.is_some().then(Teller::until);
+            let has_come = engine.attend(look, |_| self.mailbox.has_mail());
+            if has_come && self.is_leisurely {
+                // Who wants all of them takes many at a time, and those that have come by then.
+                let wanted = self.under_way / 2;
+                engine.attend(Some(Instant::now() + PATIENCE), |_| self.mailbox.has_arrived(wanted));
+            }
             if let Some(teller) = self.teller.as_mut().filter(|_| !has_come) {
                 teller.look();
             }

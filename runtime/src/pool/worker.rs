@@ -538,9 +538,14 @@ impl<'a> Batch<'a> {
         let first = self.head.first + self.sent;
         let count = self.answered - self.sent;
         self.worker.desk.gather(at, &bytes[at..], self.outbox.start, self.head.job, first, count);
-        let most = if self.head.leisurely { KEEP } else { GATHER };
-        if self.meter.has_looked() && self.meter.now() - self.gathering > most {
+        if !self.meter.has_looked() {
+            return;
+        }
+        let gathering = self.meter.now() - self.gathering;
+        if gathering > GATHER {
             self.worker.weigh(self.meter.now());
+        }
+        if gathering > if self.head.leisurely && !self.worker.desk.is_large() { KEEP } else { GATHER } {
             self.send();
             self.gathering = self.meter.now();
         }
@@ -579,7 +584,12 @@ impl<'a> Batch<'a> {
         self.write_head(Kind::Done, measured);
         let outbox = &mut *self.outbox;
         let Parcel { bytes, beside } = &outbox.parcel;
-        let keeps = self.head.leisurely && !self.head.limited && measured.time < KEEP;
+        // What failed, and that the worker has too much memory, is told at once.
+        let keeps = self.head.leisurely
+            && !self.head.limited
+            && measured.time < KEEP
+            && measured.failed == 0
+            && !self.worker.desk.is_large();
         if !keeps || bytes.len() > OUTBOX || !beside.is_empty() {
             return self.worker.send_kept(outbox);
         }

@@ -3,16 +3,21 @@
 //! A read takes what is there and waits if there is nothing; a write waits for room. Both can be made to give up after a
 //! while ([`WouldBlock`](io::ErrorKind::WouldBlock)), and both end at once when [`Stream::shut_down`] is called, whoever calls it.
 
-use std::io::{self, IoSlice, Read, Write};
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+use std::io::Write;
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, sendmsg, setsockopt, sockopt};
 
 use crate::sys::local::{self, Credentials, Place};
 use crate::sys::platform::{Object, above_standard};
+
+/// How many parts are written at once at most (`IOV_MAX`).
+const MOST_PARTS: usize = 1024;
 
 /// One end of a stream.
 #[derive(Debug)]
@@ -133,9 +138,10 @@ impl Stream {
         either!(self, socket => socket.take(count as u64).read_to_end(buffer))
     }
 
-    /// Writes some of the bytes.
+    /// Writes some of the bytes. Where nobody reads any more that is an error, and no signal, also in programs that have `SIGPIPE` as it was
+    /// before Rust.
     pub(crate) fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        either!(self, socket => { let mut socket = socket; retry(|| socket.write_vectored(parts)) })
+        either!(self, socket => retry(|| write_quietly(socket, parts)))
     }
 }
 
@@ -151,6 +157,23 @@ fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             done => return done,
         }
     }
+}
+
+// The standard library's vectored write is `writev(2)`, which cannot be asked for that.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn write_quietly(socket: &impl AsRawFd, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let most = parts.len().min(MOST_PARTS);
+    let sent = sendmsg::<()>(socket.as_raw_fd(), &parts[..most], &[], MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(sent)
+}
+
+/// There the standard library makes its sockets such that they raise no signal.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn write_quietly<S>(mut socket: &S, parts: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    for<'a> &'a S: Write,
+{
+    socket.write_vectored(parts)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
