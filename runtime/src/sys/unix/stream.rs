@@ -7,17 +7,14 @@
 use std::io::Write;
 use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, sendmsg, setsockopt, sockopt};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::sys::local::{self, Credentials, Place};
 use crate::sys::platform::{Object, above_standard};
-
-/// How many parts are written at once at most (`IOV_MAX`).
-const MOST_PARTS: usize = 1024;
 
 /// One end of a stream.
 #[derive(Debug)]
@@ -161,10 +158,13 @@ fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 // The standard library's vectored write is `writev(2)`, which cannot be asked for that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn write_quietly(socket: &impl AsRawFd, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    let most = parts.len().min(MOST_PARTS);
-    let sent = sendmsg::<()>(socket.as_raw_fd(), &parts[..most], &[], MsgFlags::MSG_NOSIGNAL, None)?;
-    Ok(sent)
+fn write_quietly(socket: &impl AsFd, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    use nix::sys::socket::{MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd;
+    const IOV_MAX: usize = 1024;
+
+    let (socket, some) = (socket.as_fd().as_raw_fd(), &parts[..parts.len().min(IOV_MAX)]);
+    Ok(sendmsg::<()>(socket, some, &[], MsgFlags::MSG_NOSIGNAL, None)?)
 }
 
 /// There the standard library makes its sockets such that they raise no signal.
