@@ -61,6 +61,8 @@ mod future;
 mod greeting;
 mod listener;
 mod peer;
+#[cfg(all(feature = "python", unix))]
+pub mod python;
 pub mod remote;
 
 pub use address::{Address, ParseAddressError};

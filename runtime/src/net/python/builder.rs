@@ -1,0 +1,122 @@
+//! Settings, and connecting.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::socket::{Hurried, Socket};
+use super::{AuthKey, Connection, Endpoint, Listener, PythonError, handshake};
+
+/// How long a handshake may take, unless it is said.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a message may be, unless it is said.
+const MAX_MESSAGE: u64 = 64 << 20;
+
+/// Connects to a listener in Python, as `Client(address, authkey=...)` does there.
+///
+/// # Errors
+/// [`PythonError::NotListening`] when nobody is there; an [authentication](PythonError::is_authentication) error when the keys differ;
+/// otherwise see [`PythonError`].
+#[doc(alias = "Client")]
+pub fn connect(endpoint: impl Into<Endpoint>, key: impl Into<AuthKey>) -> Result<Connection, PythonError> {
+    Builder::new().authkey(key).connect(endpoint)
+}
+
+/// Settings for a listener or a client.
+///
+/// ```
+/// use offspring::net::python::Builder;
+/// use std::time::Duration;
+///
+/// let settings = Builder::new().authkey("abc").max_message(1 << 20).handshake_timeout(Duration::from_secs(2));
+/// let listener = settings.bind(("127.0.0.1", 0))?;
+/// println!("in Python: Client({:?}, authkey=b'abc')", listener.endpoint());
+/// # Ok::<(), offspring::net::python::PythonError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `bind` or `connect`"]
+pub struct Builder {
+    key: Option<AuthKey>,
+    max_message: u64,
+    patience: Duration,
+    md5: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { key: None, max_message: MAX_MESSAGE, patience: PATIENCE, md5: true }
+    }
+}
+
+impl Builder {
+    /// No key, messages of at most 64 MiB, and 10 seconds for the handshake.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The key that both sides must know. Without one there is no handshake, and everybody is let in who can reach the listener.
+    pub fn authkey(mut self, key: impl Into<AuthKey>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// How many bytes a message may have that is received, and a value when it is written out. Reading a value takes
+    /// up to a hundred times as much memory for a while, when all in it is small.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// How long the handshake may take, from the moment when there is a connection.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.patience = timeout;
+        self
+    }
+
+    /// Whether HMAC-MD5 will do, which is all that CPython before 3.12 knows. It will, unless this says `false`.
+    pub fn md5(mut self, allowed: bool) -> Self {
+        self.md5 = allowed;
+        self
+    }
+
+    /// Listens at an endpoint.
+    ///
+    /// # Errors
+    /// [`PythonError::System`], with [`AddrInUse`](io::ErrorKind::AddrInUse) when somebody listens there, or the path exists.
+    pub fn bind(&self, endpoint: impl Into<Endpoint>) -> Result<Listener, PythonError> {
+        Listener::new(endpoint.into(), self.clone())
+    }
+
+    /// Connects to a listener.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub fn connect(&self, endpoint: impl Into<Endpoint>) -> Result<Connection, PythonError> {
+        let endpoint = endpoint.into();
+        let socket = Socket::connect(&endpoint).map_err(|source| match source.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+                PythonError::NotListening { endpoint, source }
+            }
+            _ => source.into(),
+        })?;
+        self.meet(socket, handshake::introduce)
+    }
+
+    /// The handshake of a listener.
+    pub(super) fn receive(&self, socket: Socket) -> Result<Connection, PythonError> {
+        self.meet(socket, handshake::receive)
+    }
+
+    fn meet(
+        &self,
+        socket: Socket,
+        prove: fn(&mut Hurried<'_>, &AuthKey, bool) -> Result<(), PythonError>,
+    ) -> Result<Connection, PythonError> {
+        if let Some(key) = &self.key {
+            let mut hurried = Hurried::new(&socket, Instant::now().checked_add(self.patience));
+            prove(&mut hurried, key, self.md5)?;
+            hurried.relax()?;
+        }
+        Ok(Connection::new(socket, self.max_message))
+    }
+}

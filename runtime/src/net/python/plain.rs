@@ -1,0 +1,478 @@
+//! Plain values as Python writes them: a pickle that names no code.
+//!
+//! Pickles are programs for a machine with a stack and a memo (`pickletools` has the list of its instructions). Those
+//! that CPython's protocols 2 to 5 write for plain data are known here, and nothing else. `serde-pickle` would read more; but
+//! it reads objects of classes as dictionaries, and for what was made to harm it takes memory and stack without
+//! a bound. So only its values, and its writing, are used.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_pickle::{DeOptions, HashableValue, SerOptions, Value};
+
+use super::PythonError;
+
+/// How deep lists may be within lists.
+const MAX_DEPTH: usize = 128;
+
+/// A value as a pickle.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, PythonError> {
+    serde_pickle::to_vec(&value, SerOptions::new()).map_err(PythonError::Unencodable)
+}
+
+/// A value of any shape as a pickle.
+pub(super) fn encode_value(value: &Value) -> Result<Vec<u8>, PythonError> {
+    serde_pickle::value_to_vec(value, SerOptions::new()).map_err(PythonError::Unencodable)
+}
+
+/// The value that a pickle stands for. Written out it may be as long as `limit`: what occurs twice counts twice.
+pub(super) fn decode<T: DeserializeOwned>(pickle: &[u8], limit: u64) -> Result<T, PythonError> {
+    serde_pickle::from_value(decode_value(pickle, limit)?).map_err(PythonError::OtherShape)
+}
+
+/// The value that a pickle stands for, of any shape.
+pub(super) fn decode_value(pickle: &[u8], limit: u64) -> Result<Value, PythonError> {
+    read(pickle, limit).map_err(PythonError::NotPlain)
+}
+
+fn read(pickle: &[u8], limit: u64) -> Result<Value, String> {
+    let mut reader = Reader {
+        rest: pickle,
+        nodes: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
+    let root = reader.run()?;
+    let mut left = limit;
+    reader.build(root, true, MAX_DEPTH, &mut left)
+}
+
+/// The number of a node.
+type Number = u32;
+
+/// A value under construction. Parts are named by number, so that one can be part of several.
+struct Node {
+    content: Content,
+    /// Whether something named it a second time.
+    is_shared: bool,
+}
+
+enum Content {
+    Leaf(Value),
+    List(Vec<Number>),
+    Tuple(Vec<Number>),
+    Set(Vec<Number>),
+    FrozenSet(Vec<Number>),
+    /// Key, value, key, value.
+    Dict(Vec<Number>),
+    /// What makes a value of another one.
+    Maker(Maker),
+    /// What it makes of these arguments, which are a tuple.
+    Made(Maker, Number),
+}
+
+/// What pickles of protocols before 4 and 5 call by name.
+#[derive(Clone, Copy)]
+enum Maker {
+    Set,
+    FrozenSet,
+    ByteArray,
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    nodes: Vec<Node>,
+    stack: Vec<Number>,
+    /// Where in the stack marks are.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Number>,
+}
+
+impl<'a> Reader<'a> {
+    /// Runs the instructions to the end: the value that is left.
+    fn run(&mut self) -> Result<Number, String> {
+        loop {
+            let instruction = self.byte()?;
+            match instruction {
+                b'.' => break, // STOP
+                // PROTO, FRAME: nothing to do with the value.
+                0x80 => drop(self.take(1)?),
+                0x95 => drop(self.take(8)?),
+                b'(' => self.mark()?,
+                b'N' => self.leaf(Value::None)?,
+                0x88 => self.leaf(Value::Bool(true))?,
+                0x89 => self.leaf(Value::Bool(false))?,
+                b'J' | b'K' | b'M' | 0x8a | 0x8b | b'G' => self.number(instruction)?,
+                // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8
+                b'C' => self.bytes(1)?,
+                b'B' => self.bytes(4)?,
+                0x8e | 0x96 => self.bytes(8)?,
+                // SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
+                0x8c => self.text(1)?,
+                b'X' => self.text(4)?,
+                0x8d => self.text(8)?,
+                b']' => self.push(Content::List(Vec::new()))?,
+                b'}' => self.push(Content::Dict(Vec::new()))?,
+                0x8f => self.push(Content::Set(Vec::new()))?,
+                b')' => self.push(Content::Tuple(Vec::new()))?,
+                0x85..=0x87 => {
+                    let parts = self.pop(usize::from(instruction - 0x84))?;
+                    self.push(Content::Tuple(parts))?;
+                }
+                b't' | 0x91 => {
+                    let parts = self.pop_to_mark()?;
+                    self.push(if instruction == b't' {
+                        Content::Tuple(parts)
+                    } else {
+                        Content::FrozenSet(parts)
+                    })?;
+                }
+                // APPEND, SETITEM; APPENDS, SETITEMS, ADDITEMS
+                b'a' | b's' => {
+                    let parts = self.pop(if instruction == b'a' { 1 } else { 2 })?;
+                    self.extend(instruction, parts)?;
+                }
+                b'e' | b'u' | 0x90 => {
+                    let parts = self.pop_to_mark()?;
+                    self.extend(instruction, parts)?;
+                }
+                b'q' | b'r' | 0x94 => self.memoize(instruction)?,
+                b'h' | b'j' => self.recall(instruction)?,
+                b'c' | 0x93 => self.name(instruction)?,
+                b'R' => self.make()?,
+                // INST, OBJ, NEWOBJ, NEWOBJ_EX, BUILD, PERSID, BINPERSID, EXT1, EXT2, EXT4
+                b'i' | b'o' | 0x81 | 0x92 | b'b' | b'P' | b'Q' | 0x82..=0x84 => {
+                    return Err("it holds an object of a class, and only plain data is taken".into());
+                }
+                other => return Err(format!("it is no pickle of plain data (instruction {other:#04x})")),
+            }
+        }
+        match (&self.stack[..], self.rest) {
+            (&[root], []) => Ok(root),
+            _ => Err("it is no whole pickle".into()),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or("the pickle ends too early")?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, String> {
+        Ok(self.take(1)?[0])
+    }
+
+    /// A number of so many bytes, the lowest first.
+    fn unsigned(&mut self, width: usize) -> Result<u64, String> {
+        let mut bytes = [0; 8];
+        bytes[..width].copy_from_slice(self.take(width)?);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// As many bytes as a number before them says.
+    fn counted(&mut self, width: usize) -> Result<&'a [u8], String> {
+        let length = self.unsigned(width)?;
+        self.take(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    fn push(&mut self, content: Content) -> Result<(), String> {
+        let number = Number::try_from(self.nodes.len()).map_err(|_| "it holds too many values")?;
+        self.nodes.push(Node { content, is_shared: false });
+        self.stack.push(number);
+        Ok(())
+    }
+
+    fn leaf(&mut self, value: Value) -> Result<(), String> {
+        self.push(Content::Leaf(value))
+    }
+
+    fn bytes(&mut self, width: usize) -> Result<(), String> {
+        let bytes = self.counted(width)?.to_vec();
+        self.leaf(Value::Bytes(bytes))
+    }
+
+    fn text(&mut self, width: usize) -> Result<(), String> {
+        let text = std::str::from_utf8(self.counted(width)?);
+        let text = text.map_err(|_| "it holds a string with lone surrogates, which is no text")?;
+        self.leaf(Value::String(text.to_owned()))
+    }
+
+    fn number(&mut self, instruction: u8) -> Result<(), String> {
+        let value = match instruction {
+            b'K' => i64::from(self.byte()?),
+            b'M' => self.unsigned(2)? as i64,
+            b'J' => i64::from(self.unsigned(4)? as u32 as i32), // signed, of four bytes
+            b'G' => {
+                let bits = self.unsigned(8)?.swap_bytes(); // the highest first
+                return self.leaf(Value::F64(f64::from_bits(bits)));
+            }
+            _ => {
+                let bytes = self.counted(if instruction == 0x8a { 1 } else { 4 })?;
+                return self.long(bytes);
+            }
+        };
+        self.leaf(Value::I64(value))
+    }
+
+    /// An integer in two's complement, of any length.
+    fn long(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let is_negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
+        if bytes.len() <= 8 {
+            let mut number = [if is_negative { 0xff } else { 0 }; 8];
+            number[..bytes.len()].copy_from_slice(bytes);
+            return self.leaf(Value::I64(i64::from_le_bytes(number)));
+        }
+        // `serde-pickle` has the type for it, and reads it from a pickle of nothing else.
+        let length = u32::try_from(bytes.len()).map_err(|_| "it holds too large a number")?;
+        let pickle = [&[0x8b], &length.to_le_bytes()[..], bytes, b"."].concat();
+        let value = serde_pickle::value_from_slice(&pickle, DeOptions::new());
+        self.leaf(value.map_err(|error| error.to_string())?)
+    }
+
+    fn mark(&mut self) -> Result<(), String> {
+        self.marks.push(self.stack.len());
+        Ok(())
+    }
+
+    fn pop(&mut self, count: usize) -> Result<Vec<Number>, String> {
+        let lowest = self.marks.last().copied().unwrap_or(0);
+        let from = self.stack.len().checked_sub(count).filter(|from| *from >= lowest);
+        Ok(self.stack.split_off(from.ok_or("it is no pickle: its stack is empty")?))
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Number>, String> {
+        let mark = self.marks.pop().ok_or("it is no pickle: a mark is missing")?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    /// The value on top.
+    fn top(&self) -> Result<Number, String> {
+        let lowest = self.marks.last().copied().unwrap_or(0);
+        let top = self.stack.get(lowest..).and_then(<[Number]>::last);
+        top.copied().ok_or_else(|| "it is no pickle: its stack is empty".into())
+    }
+
+    fn node(&mut self, number: Number) -> &mut Node {
+        &mut self.nodes[number as usize]
+    }
+
+    /// More parts for the value on top.
+    fn extend(&mut self, instruction: u8, parts: Vec<Number>) -> Result<(), String> {
+        let top = self.top()?;
+        match (instruction, &mut self.node(top).content) {
+            (b'a' | b'e', Content::List(present)) | (0x90, Content::Set(present)) => present.extend(parts),
+            (b's' | b'u', Content::Dict(present)) if parts.len() % 2 == 0 => present.extend(parts),
+            _ => return Err("it is no pickle: it adds to what takes no more".into()),
+        }
+        Ok(())
+    }
+
+    fn memoize(&mut self, instruction: u8) -> Result<(), String> {
+        let name = match instruction {
+            b'q' => self.unsigned(1)? as u32,
+            b'r' => self.unsigned(4)? as u32,
+            _ => self.memo.len() as u32, // each has an instruction of its own, and a node, of which there are not more
+        };
+        let top = self.top()?;
+        self.memo.insert(name, top);
+        Ok(())
+    }
+
+    fn recall(&mut self, instruction: u8) -> Result<(), String> {
+        let name = self.unsigned(if instruction == b'h' { 1 } else { 4 })? as u32;
+        let number = *self.memo.get(&name).ok_or("it is no pickle: it recalls what was not said")?;
+        self.node(number).is_shared = true;
+        self.stack.push(number);
+        Ok(())
+    }
+
+    /// Names something in a module. There are three such names for plain data.
+    fn name(&mut self, instruction: u8) -> Result<(), String> {
+        let (module, name) = if instruction == b'c' { (self.line()?, self.line()?) } else { self.names()? };
+        let maker = match (&module[..], &name[..]) {
+            ("builtins" | "__builtin__", "set") => Maker::Set,
+            ("builtins" | "__builtin__", "frozenset") => Maker::FrozenSet,
+            ("builtins" | "__builtin__", "bytearray") => Maker::ByteArray,
+            _ => {
+                return Err(format!(
+                    "it names `{}`, and only plain data is taken",
+                    brief(&format!("{module}.{name}"))
+                ));
+            }
+        };
+        self.push(Content::Maker(maker))
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n').ok_or("the pickle ends too early")?;
+        let line = self.take(end)?;
+        self.take(1)?;
+        Ok(String::from_utf8_lossy(line).into_owned())
+    }
+
+    fn names(&mut self) -> Result<(String, String), String> {
+        let parts = self.pop(2)?;
+        match (&self.nodes[parts[0] as usize].content, &self.nodes[parts[1] as usize].content) {
+            (Content::Leaf(Value::String(module)), Content::Leaf(Value::String(name))) => {
+                Ok((brief(module), brief(name)))
+            }
+            _ => Err("it is no pickle: a name is none".into()),
+        }
+    }
+
+    /// Makes a set or a bytearray, which a call stands for.
+    fn make(&mut self) -> Result<(), String> {
+        let parts = self.pop(2)?;
+        match (&self.nodes[parts[0] as usize].content, &self.nodes[parts[1] as usize].content) {
+            (&Content::Maker(maker), Content::Tuple(_)) => self.push(Content::Made(maker, parts[1])),
+            _ => Err("it calls something, and only plain data is taken".into()),
+        }
+    }
+
+    /// The value of a node, with all in it. Who owns it is the only one that ever asks for it.
+    fn build(&mut self, number: Number, owns: bool, depth: usize, left: &mut u64) -> Result<Value, String> {
+        let too_deep = || format!("it is more than {MAX_DEPTH} levels deep, or within itself");
+        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let node = self.node(number);
+        let owns = owns && !node.is_shared;
+        let length = match &node.content {
+            Content::Leaf(Value::String(text)) => text.len(),
+            Content::Leaf(Value::Bytes(bytes)) => bytes.len(),
+            _ => 0,
+        };
+        *left = left.checked_sub(length as u64 + 1).ok_or("written out it is longer than messages may be")?;
+        match &mut node.content {
+            Content::Leaf(value) if owns => Ok(std::mem::replace(value, Value::None)),
+            Content::Leaf(value) => Ok(value.clone()),
+            Content::List(parts) => {
+                let parts = parts.clone();
+                self.build_all(&parts, owns, depth, left).map(Value::List)
+            }
+            Content::Tuple(parts) => {
+                let parts = parts.clone();
+                self.build_all(&parts, owns, depth, left).map(Value::Tuple)
+            }
+            Content::Set(parts) => {
+                let parts = parts.clone();
+                Ok(Value::Set(hashable(self.build_all(&parts, owns, depth, left)?)?))
+            }
+            Content::FrozenSet(parts) => {
+                let parts = parts.clone();
+                Ok(Value::FrozenSet(hashable(self.build_all(&parts, owns, depth, left)?)?))
+            }
+            Content::Dict(parts) => {
+                let parts = parts.clone();
+                let pairs = parts.chunks_exact(2).map(|pair| {
+                    let key = self.build(pair[0], owns, depth, left)?.into_hashable();
+                    Ok((key.map_err(|error| error.to_string())?, self.build(pair[1], owns, depth, left)?))
+                });
+                pairs.collect::<Result<_, String>>().map(Value::Dict)
+            }
+            Content::Made(maker, arguments) => {
+                let (maker, arguments) = (*maker, *arguments);
+                match (maker, self.build(arguments, owns, depth, left)?) {
+                    (Maker::ByteArray, Value::Tuple(arguments)) => match <[Value; 1]>::try_from(arguments) {
+                        Ok([Value::Bytes(bytes)]) => Ok(Value::Bytes(bytes)),
+                        Err(none) if none.is_empty() => Ok(Value::Bytes(Vec::new())),
+                        _ => Err("it makes a bytearray of something else than bytes".into()),
+                    },
+                    (maker, Value::Tuple(arguments)) => match <[Value; 1]>::try_from(arguments) {
+                        Ok([Value::List(values)]) if matches!(maker, Maker::Set) => {
+                            Ok(Value::Set(hashable(values)?))
+                        }
+                        Ok([Value::List(values)]) => Ok(Value::FrozenSet(hashable(values)?)),
+                        _ => Err("it makes a set of something else than a list".into()),
+                    },
+                    _ => Err("it calls something, and only plain data is taken".into()),
+                }
+            }
+            Content::Maker(_) => Err("it names code, and only plain data is taken".into()),
+        }
+    }
+
+    fn build_all(
+        &mut self,
+        parts: &[Number],
+        owns: bool,
+        depth: usize,
+        left: &mut u64,
+    ) -> Result<Vec<Value>, String> {
+        parts.iter().map(|part| self.build(*part, owns, depth, left)).collect()
+    }
+}
+
+/// Values as members of a set.
+fn hashable(values: Vec<Value>) -> Result<BTreeSet<HashableValue>, String> {
+    let members = values.into_iter().map(Value::into_hashable).collect::<Result<_, _>>();
+    members.map_err(|error| error.to_string())
+}
+
+/// The beginning of a name that somebody else chose.
+fn brief(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u64 = 1 << 20;
+
+    fn refusal(pickle: &[u8]) -> String {
+        decode_value(pickle, LIMIT).expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn what_was_made_to_harm_is_refused() {
+        assert!(refusal(b"cposix\nsystem\n(X\x02\0\0\0ididtR.").contains("posix.system"));
+        assert!(refusal(b"cbuiltins\nset\n.").contains("names code"));
+        assert!(refusal(b"}\x81.").contains("object of a class"));
+        assert!(refusal(b"").contains("too early"));
+        assert!(refusal(b"X\xff\xff\xff\xffab").contains("too early"));
+        assert!(refusal(b"\x8e\xff\xff\xff\xff\xff\xff\xff\xffab").contains("too early"));
+        assert!(refusal(b"N.N").contains("no whole pickle"));
+        assert!(refusal(b"NN.").contains("no whole pickle"));
+        assert!(refusal(b"]K\x01.").contains("no whole pickle"));
+        assert!(refusal(b"(a.").contains("stack is empty"));
+        assert!(refusal(b"h\x07.").contains("recalls"));
+        // A list within itself.
+        assert!(refusal(b"]q\0h\0a.").contains("within itself"));
+        // A list within a list, two hundred thousand times.
+        let deep = [vec![b']'; 200_000], vec![b'a'; 199_999], vec![b'.']].concat();
+        assert!(refusal(&deep).contains("levels deep"));
+        // Marks alone, and tuples of nothing.
+        assert!(refusal(&vec![b'('; 1 << 20]).contains("too early"));
+        assert!(refusal(&b"(t".repeat(1 << 19)).contains("too early"));
+        // Ten times the list before, sixty times over.
+        let mut laughs = b"]q\0".to_vec();
+        for level in 1..60 {
+            laughs.extend([b']', b'q', level, b'(']);
+            laughs.extend([b'h', level - 1].repeat(10));
+            laughs.push(b'e');
+        }
+        let laughs = [b"(", &laughs[..], b"t."].concat();
+        assert!(refusal(&laughs).contains("longer than messages"));
+    }
+
+    #[test]
+    fn what_occurs_twice_is_there_twice() {
+        // x = [b"ab"]; (x, x), and a set and a frozenset of one list, as protocol 3 has them.
+        let twice = decode_value(b"]q\0C\x02abah\0\x86.", LIMIT).expect("it is plain");
+        let list = || Value::List(vec![Value::Bytes(b"ab".to_vec())]);
+        assert_eq!(twice, Value::Tuple(vec![list(), list()]));
+        let sets = b"cbuiltins\nset\n]q\0(K\x07e\x85q\x01Rcbuiltins\nfrozenset\nh\x01R\x86.";
+        let member = || [HashableValue::I64(7)].into_iter().collect();
+        let sets = decode_value(sets, LIMIT).expect("it is plain");
+        assert_eq!(sets, Value::Tuple(vec![Value::Set(member()), Value::FrozenSet(member())]));
+    }
+
+    #[test]
+    fn a_depth_that_is_allowed_fits_on_the_stack() {
+        let pickle = [vec![b']'; MAX_DEPTH], vec![b'a'; MAX_DEPTH - 1], vec![b'.']].concat();
+        let value: Value = decode(&pickle, LIMIT).expect("it is not too deep");
+        assert_eq!(encode_value(&value).expect("it can be written").len(), 2 * MAX_DEPTH + MAX_DEPTH);
+    }
+}
