@@ -16,6 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha2::{Sha256, Sha384};
 
+use super::socket::Hurried;
 use super::{AuthKey, PythonError, frame};
 
 const CHALLENGE: &[u8] = b"#CHALLENGE#";
@@ -76,14 +77,14 @@ fn start<M: KeyInit + Mac>(key: &AuthKey, challenge: &[u8]) -> M {
 }
 
 /// The listener's part.
-pub(super) fn receive(peer: &mut (impl Read + Write), key: &AuthKey, old: bool) -> Result<(), PythonError> {
+pub(super) fn receive(peer: &mut Hurried<'_>, key: &AuthKey, old: bool) -> Result<(), PythonError> {
     let mut peer = Peer { stream: peer, key, old };
     peer.deliver()?;
     peer.answer()
 }
 
 /// The client's part.
-pub(super) fn introduce(peer: &mut (impl Read + Write), key: &AuthKey, old: bool) -> Result<(), PythonError> {
+pub(super) fn introduce(peer: &mut Hurried<'_>, key: &AuthKey, old: bool) -> Result<(), PythonError> {
     let mut peer = Peer { stream: peer, key, old };
     peer.answer()?;
     peer.deliver()
