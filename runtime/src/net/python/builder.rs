@@ -84,7 +84,7 @@ impl Builder {
     /// # Errors
     /// [`PythonError::System`], with [`AddrInUse`](io::ErrorKind::AddrInUse) when somebody listens there, or the path exists.
     pub fn bind(&self, endpoint: impl Into<Endpoint>) -> Result<Listener, PythonError> {
-        Listener::new(endpoint.into(), self.clone())
+        Listener::new(&endpoint.into(), self.clone())
     }
 
     /// Connects to a listener.

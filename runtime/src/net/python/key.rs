@@ -16,7 +16,7 @@ pub struct AuthKey(Vec<u8>);
 impl AuthKey {
     /// A key of these bytes.
     ///
-    /// A key of no bytes is a key that everybody knows. CPython before 3.13 takes it for none.
+    /// A key of no bytes is a key that everybody knows. Listeners of CPython before 3.13 take it for none.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }

@@ -36,11 +36,11 @@ impl Listener {
         Builder::new().authkey(key).bind(endpoint)
     }
 
-    pub(super) fn new(endpoint: Endpoint, settings: Builder) -> Result<Self, PythonError> {
+    pub(super) fn new(endpoint: &Endpoint, settings: Builder) -> Result<Self, PythonError> {
         let explain = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot listen at `{endpoint}`: {error}"))
         };
-        let (socket, endpoint) = match &endpoint {
+        let (socket, endpoint) = match endpoint {
             Endpoint::Tcp(host, port) => {
                 let socket = TcpListener::bind((host.as_str(), *port)).map_err(explain)?;
                 let port = socket.local_addr()?.port();

@@ -76,6 +76,8 @@
 //! Managers of Python (`BaseManager`, its queues and proxies) speak a protocol of their own over such connections, which is not spoken here
 //! yet; nor are named pipes of Windows, abstract addresses, and `XmlListener`.
 
+#![allow(clippy::doc_markdown)] // CPython is a name
+
 mod builder;
 mod connection;
 mod endpoint;

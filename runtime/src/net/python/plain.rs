@@ -87,7 +87,7 @@ struct Reader<'a> {
     stack: Vec<Number>,
     /// Where in the stack marks are.
     marks: Vec<usize>,
-    memo: HashMap<u32, Number>,
+    memo: HashMap<u64, Number>,
 }
 
 impl<'a> Reader<'a> {
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
                 // PROTO, FRAME: nothing to do with the value.
                 0x80 => drop(self.take(1)?),
                 0x95 => drop(self.take(8)?),
-                b'(' => self.mark()?,
+                b'(' => self.marks.push(self.stack.len()),
                 b'N' => self.leaf(Value::None)?,
                 0x88 => self.leaf(Value::Bool(true))?,
                 0x89 => self.leaf(Value::Bool(false))?,
@@ -204,7 +204,11 @@ impl<'a> Reader<'a> {
         let value = match instruction {
             b'K' => i64::from(self.byte()?),
             b'M' => self.unsigned(2)? as i64,
-            b'J' => i64::from(self.unsigned(4)? as u32 as i32), // signed, of four bytes
+            b'J' => {
+                let mut bytes = [0; 4];
+                bytes.copy_from_slice(self.take(4)?);
+                i64::from(i32::from_le_bytes(bytes))
+            }
             b'G' => {
                 let bits = self.unsigned(8)?.swap_bytes(); // the highest first
                 return self.leaf(Value::F64(f64::from_bits(bits)));
@@ -230,11 +234,6 @@ impl<'a> Reader<'a> {
         let pickle = [&[0x8b], &length.to_le_bytes()[..], bytes, b"."].concat();
         let value = serde_pickle::value_from_slice(&pickle, DeOptions::new());
         self.leaf(value.map_err(|error| error.to_string())?)
-    }
-
-    fn mark(&mut self) -> Result<(), String> {
-        self.marks.push(self.stack.len());
-        Ok(())
     }
 
     fn pop(&mut self, count: usize) -> Result<Vec<Number>, String> {
@@ -272,9 +271,9 @@ impl<'a> Reader<'a> {
 
     fn memoize(&mut self, instruction: u8) -> Result<(), String> {
         let name = match instruction {
-            b'q' => self.unsigned(1)? as u32,
-            b'r' => self.unsigned(4)? as u32,
-            _ => self.memo.len() as u32, // each has an instruction of its own, and a node, of which there are not more
+            b'q' => self.unsigned(1)?,
+            b'r' => self.unsigned(4)?,
+            _ => self.memo.len() as u64,
         };
         let top = self.top()?;
         self.memo.insert(name, top);
@@ -282,7 +281,7 @@ impl<'a> Reader<'a> {
     }
 
     fn recall(&mut self, instruction: u8) -> Result<(), String> {
-        let name = self.unsigned(if instruction == b'h' { 1 } else { 4 })? as u32;
+        let name = self.unsigned(if instruction == b'h' { 1 } else { 4 })?;
         let number = *self.memo.get(&name).ok_or("it is no pickle: it recalls what was not said")?;
         self.node(number).is_shared = true;
         self.stack.push(number);
@@ -376,7 +375,7 @@ impl<'a> Reader<'a> {
                 match (maker, self.build(arguments, owns, depth, left)?) {
                     (Maker::ByteArray, Value::Tuple(arguments)) => match <[Value; 1]>::try_from(arguments) {
                         Ok([Value::Bytes(bytes)]) => Ok(Value::Bytes(bytes)),
-                        Err(none) if none.is_empty() => Ok(Value::Bytes(Vec::new())),
+                        Err(nothing) if nothing.is_empty() => Ok(Value::Bytes(Vec::new())),
                         _ => Err("it makes a bytearray of something else than bytes".into()),
                     },
                     (maker, Value::Tuple(arguments)) => match <[Value; 1]>::try_from(arguments) {
@@ -473,6 +472,7 @@ mod tests {
     fn a_depth_that_is_allowed_fits_on_the_stack() {
         let pickle = [vec![b']'; MAX_DEPTH], vec![b'a'; MAX_DEPTH - 1], vec![b'.']].concat();
         let value: Value = decode(&pickle, LIMIT).expect("it is not too deep");
-        assert_eq!(encode_value(&value).expect("it can be written").len(), 3 * (MAX_DEPTH - 1) + 2); // a list, a mark, an end; the innermost is empty
+        let written = encode_value(&value).expect("it can be written");
+        assert_eq!(written.len(), 3 * (MAX_DEPTH - 1) + 2); // `](` and `e` for each but the innermost, which is empty
     }
 }
