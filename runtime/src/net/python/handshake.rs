@@ -12,7 +12,8 @@
 
 use std::io::{self, Read, Write};
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
 use md5::Md5;
 use sha2::{Sha256, Sha384};
 
@@ -72,7 +73,7 @@ impl Digest {
 }
 
 fn start<M: KeyInit + Mac>(key: &AuthKey, challenge: &[u8]) -> M {
-    let code = <M as KeyInit>::new_from_slice(key.bytes()).expect("an HMAC takes a key of any length");
+    let code = <M as KeyInit>::new_from_slice(key.as_bytes()).expect("an HMAC takes a key of any length");
     code.chain_update(challenge)
 }
 

@@ -49,6 +49,8 @@
 //! speaks. Before that nothing is decoded, messages have at most 256 bytes, and all of it has a
 //! [time limit](Builder::handshake_timeout). Proofs are compared in constant time.
 //!
+//! A key of no bytes is one that everybody knows, and that listeners of CPython before 3.13 take for none.
+//!
 //! The protocol promises no more: nothing is encrypted, nothing is signed after the handshake, and one who sits between the two
 //! sides, or is taken for the listener, can have one side's challenge answered by the other. Over a network that is not trusted, use a tunnel.
 //! Without a key, everybody is let in.
@@ -84,7 +86,6 @@ mod endpoint;
 mod error;
 mod frame;
 mod handshake;
-mod key;
 mod listener;
 mod plain;
 mod socket;
@@ -93,8 +94,10 @@ pub use builder::{Builder, connect};
 pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use error::PythonError;
-pub use key::AuthKey;
 pub use listener::{Guest, Listener};
+
+#[doc(no_inline)]
+pub use super::remote::AuthKey;
 
 /// Values of any shape that Python knows as plain data, from `serde-pickle`.
 #[doc(no_inline)]
