@@ -473,6 +473,7 @@ mod tests {
         let pickle = [vec![b']'; MAX_DEPTH], vec![b'a'; MAX_DEPTH - 1], vec![b'.']].concat();
         let value: Value = decode(&pickle, LIMIT).expect("it is not too deep");
         let written = encode_value(&value).expect("it can be written");
-        assert_eq!(written.len(), 3 * (MAX_DEPTH - 1) + 2); // `](` and `e` for each but the innermost, which is empty
+        // `](` and `e` for each but the innermost, which is empty; the protocol before them, the end after.
+        assert_eq!(written.len(), 3 * (MAX_DEPTH - 1) + 1 + 2 + 1);
     }
 }
