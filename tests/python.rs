@@ -1,5 +1,7 @@
 //! Connections with programs in Python: with every CPython that is found.
 
+#![allow(clippy::doc_markdown)] // CPython is a name
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,9 +26,9 @@ fn pythons() -> &'static [PathBuf] {
         let mut candidates = std::env::split_paths(&named).collect::<Vec<_>>();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let directories = std::env::split_paths(&path).collect::<Vec<_>>();
-        let names = (0..20).map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
-        for name in names {
-            candidates.extend(directories.iter().map(|directory| directory.join(&name)));
+        let programs = (0..20).map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
+        for program in programs {
+            candidates.extend(directories.iter().map(|directory| directory.join(&program)));
         }
         let mut found = BTreeMap::new();
         for python in
