@@ -181,16 +181,7 @@ impl Acceptor {
     /// # Errors
     /// [`RemoteError::AcceptorClosed`] when it is closed.
     pub fn accept(&self) -> Result<Link, RemoteError> {
-        let mut state = self.shared.state();
-        loop {
-            if state.closed {
-                return Err(RemoteError::AcceptorClosed);
-            }
-            if let Some(link) = state.links.pop_front() {
-                return Ok(link);
-            }
-            state = self.shared.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.accept_until(None)
     }
 
     /// Waits at most this long for a client.
@@ -198,7 +189,11 @@ impl Acceptor {
     /// # Errors
     /// [`RemoteError::TimedOut`] if there was none; else as [`accept`](Self::accept).
     pub fn accept_timeout(&self, timeout: Duration) -> Result<Link, RemoteError> {
-        let deadline = Instant::now().checked_add(timeout);
+        self.accept_until(poller::deadline(Some(timeout)))
+    }
+
+    fn accept_until(&self, deadline: Option<Instant>) -> Result<Link, RemoteError> {
+        let ready = &self.shared.ready;
         let mut state = self.shared.state();
         loop {
             if state.closed {
@@ -207,12 +202,12 @@ impl Acceptor {
             if let Some(link) = state.links.pop_front() {
                 return Ok(link);
             }
-            let left =
-                deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return Err(RemoteError::TimedOut);
-            }
-            state = self.shared.ready.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            state = match left {
+                None => ready.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Err(RemoteError::TimedOut),
+                Some(left) => ready.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 
