@@ -454,6 +454,9 @@ enum Fate {
     Stopped,
 }
 
+/// Up to which round of a loop its instructions are tried.
+const MOST_ROUNDS: usize = 500;
+
 /// Kills or stops at many instructions of a call: how many it has, how many were tried, and how many of these were not reached.
 fn everywhere(scene: Scene, fate: Fate) -> (usize, usize, usize) {
     let (places, changes) = steps(scene);
@@ -462,6 +465,9 @@ fn everywhere(scene: Scene, fate: Fate) -> (usize, usize, usize) {
     let mut tried: Vec<usize> = around.chain((0..places.len()).step_by(stride)).collect();
     tried.sort_unstable();
     tried.dedup();
+    // A loop's later rounds are as its first ones, and each costs a stop at the breakpoint.
+    let rounds = |step: usize| places[..step].iter().filter(|place| **place == places[step]).count();
+    tried.retain(|step| rounds(*step) < MOST_ROUNDS);
     let descriptors = open_descriptors().len();
     let meets = |step: &&usize| match fate {
         Fate::Killed => kill_at(scene, &places, **step),
