@@ -1,7 +1,7 @@
 //! Jobs: calls that go to a worker together, and where their outcomes go.
 
 use std::collections::VecDeque;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -112,20 +112,20 @@ impl Payload {
     /// Writes the calls that a head names behind others, if they are few: whether they are.
     pub(super) fn stage(&self, head: &JobHead, staged: &mut Vec<u8>) -> bool {
         let Calls::Small(bytes) = &self.calls else { return false };
-        let at = staged.len();
-        staged.resize(at + HEAD, 0);
-        head.write(&mut staged[at..]);
-        staged.extend_from_slice(&bytes[self.range(head, bytes)]);
+        self.write(head, bytes, staged);
         true
     }
 
-    /// Where the calls lie that a head names.
-    fn range(&self, head: &JobHead, bytes: &[u8]) -> Range<usize> {
+    /// Writes a head behind others, and behind it the calls that it names, of all of them.
+    fn write(&self, head: &JobHead, bytes: &[u8], into: &mut Vec<u8>) {
         let place = |call: u64| {
             let call = usize::try_from(call).unwrap_or(usize::MAX);
             self.starts.get(call).copied().unwrap_or(bytes.len())
         };
-        place(head.first)..place(head.first + head.count)
+        let at = into.len();
+        into.resize(at + HEAD, 0);
+        head.write(&mut into[at..]);
+        into.extend_from_slice(&bytes[place(head.first)..place(head.first + head.count)]);
     }
 
     /// Sends the calls that a head names, if that can be done at once. The buffer is for as long as that takes.
@@ -137,9 +137,7 @@ impl Payload {
     ) -> Result<(), SendFailure> {
         let mut send = |bytes: &[u8], beside: &mut Beside| {
             buffer.clear();
-            buffer.resize(HEAD, 0);
-            head.write(buffer);
-            buffer.extend_from_slice(&bytes[self.range(head, bytes)]);
+            self.write(head, bytes, buffer);
             // All that was beside the calls goes along: their bytes say which is whose.
             let part = Parcel { bytes: std::mem::take(buffer), beside: std::mem::take(beside) };
             let sent = jobs.try_send_parcel(&part);
