@@ -48,6 +48,18 @@ pub trait Run: Sized {
 ///
 /// What is started is a copy: the value is encoded, and decoded in the child. The original stays the starter's, so one
 /// value can be started many times, and its methods can be called in the parent while the child runs.
+///
+/// A class that its child cannot decode is refused:
+///
+/// ```compile_fail,E0277
+/// #[derive(offspring::Process, serde::Serialize)] // and serde::Deserialize
+/// struct Job;
+///
+/// impl offspring::Run for Job {
+///     type Output = ();
+///     fn run(self) {}
+/// }
+/// ```
 pub trait Process: Run + Serialize + DeserializeOwned + 'static {
     /// What the registry knows of the class.
     #[doc(hidden)]

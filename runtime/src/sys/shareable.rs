@@ -14,6 +14,14 @@ use std::sync::atomic::{
 /// nothing in another process. Nor is what has invalid bit patterns longer than a byte (`char`, `Option<u32>`, enums
 /// with fields): a process that is killed while it writes one leaves half of it.
 ///
+/// ```compile_fail,E0277
+/// #[derive(offspring::Shareable)]
+/// #[repr(C)]
+/// struct Record {
+///     name: String, // [u8; 32], say
+/// }
+/// ```
+///
 /// # Safety
 /// Of the implementing type:
 /// - It holds no address, and nothing that means something in one process only.

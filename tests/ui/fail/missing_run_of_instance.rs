@@ -4,7 +4,7 @@ use offspring::{Process, Run};
 use serde::{Deserialize, Serialize};
 
 #[derive(Process, Serialize, Deserialize)]
-#[process(instances(Worker<u32>, Worker<String>))]
+#[process(instances(Worker<u32>, Worker<bool>))]
 struct Worker<T> {
     item: T,
 }

@@ -12,5 +12,5 @@ fn shareable<T: Shareable>() {}
 
 fn main() {
     shareable::<Padded<u32>>();
-    shareable::<Padded<Box<u32>>>();
+    shareable::<Padded<char>>();
 }
