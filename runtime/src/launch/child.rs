@@ -13,7 +13,7 @@ use crate::sys::ambient::{self, Ambient};
 use crate::sys::channel::{Channel, Received};
 use crate::sys::{Object, borrow, image, lifeline, process, runtime};
 use crate::wire::envelope;
-use crate::wire::parcel::{Beside, Parcel};
+use crate::wire::parcel::{self, Beside, Parcel};
 
 /// The exit code after a panic: Rust's own.
 const PANICKED: i32 = 101;
@@ -30,6 +30,9 @@ pub(crate) fn remember_server() -> &'static Ambient {
 pub(crate) fn prepare_clones() {
     panic::watch();
     drop(io::stdout()); // makes its buffer
+    // What a thread has for this has a destructor, which is registered once.
+    let _nothing_beside_it =
+        parcel::pack(&()).and_then(|_| parcel::unpack::<()>(&[], &mut Beside::default()));
 }
 
 /// Goes through the motions of a life, so that a process that was just cloned takes its page faults, which cost it more than

@@ -224,11 +224,12 @@ impl<'a, T> Builder<'a, T> {
             far_ends: &far_ends,
             environment,
             directory: self.directory.as_ref(),
-        })?;
-        let streams = far_ends.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched, streams));
+        });
         // A stray that cannot be watched at the moment becomes a zombie until this process ends: no reason to fail.
         let _unwatched = watcher::watch_strays(forkserver::strays());
+        let launched = launched?;
+        let streams = far_ends.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let record = Arc::new(Record::new(identity, self.detached, self.own_group, launched, streams));
         Ok(Child::new(record))
     }
 }

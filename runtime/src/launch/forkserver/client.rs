@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::connection::{Birth, Purpose, Server};
+use super::connection::{Birth, Purpose, Request, Server};
 use super::spares;
 use crate::launch::StartError;
 use crate::launch::order::Adopt;
@@ -70,13 +70,17 @@ pub fn renew_forkserver() {
 }
 
 /// Starts a child; `None` when no server can be had.
+///
+/// The server of the last start is asked before it is known whether it still serves, so that it clones while this process finds
+/// out what to tell the child. What was asked for in vain has had no order, and ends.
 pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
-    let snapshot = ambient::capture();
-    let environment = plan.environment.resolve();
     let directory = match plan.open_directory()? {
         Some(directory) => directory,
         None => ambient::directory(".".as_ref()).map_err(StartError::system("open the current directory"))?,
     };
+    let mut ahead = Asked::ahead();
+    let snapshot = ambient::capture();
+    let environment = plan.environment.resolve();
     for _ in 0..ATTEMPTS {
         let Some(server) = server(&snapshot)? else { return Ok(None) };
         let hand_over = |channel: &Channel| {
@@ -93,19 +97,81 @@ pub(crate) fn start(plan: &Plan<'_>) -> Result<Option<Launched>, StartError> {
             hand_over(&channel)?;
             return Ok(Some(Launched { newborn, channel, early: Vec::new(), ready: true }));
         }
-        let (request, theirs) = server.prepare()?;
-        hand_over(&request.channel)?;
-        match server.make_child(&request, theirs, Purpose::Now)? {
-            Birth::Born(newborn, early) => {
-                return Ok(Some(Launched { newborn, channel: request.channel, early, ready: true }));
+        let asked = match ahead.take().filter(|asked| asked.is_of(&server)) {
+            Some(asked) => Some(asked),
+            None => Asked::of(&server)?,
+        };
+        let Some(asked) = asked else {
+            retire(&server);
+            continue;
+        };
+        hand_over(asked.channel())?;
+        match asked.birth()? {
+            (channel, Birth::Born(newborn, early)) => {
+                return Ok(Some(Launched { newborn, channel, early, ready: true }));
             }
-            Birth::Refused(source) => {
+            (_, Birth::Refused(source)) => {
                 return Err(StartError::System { what: "make another process", source });
             }
-            Birth::ServerEnded => retire(&server),
+            (_, Birth::ServerEnded) => retire(&server),
         }
     }
     Err(StartError::ForkServer { attempts: ATTEMPTS })
+}
+
+/// A child that a server was asked for. Unless its birth is awaited, it ends.
+struct Asked {
+    server: Arc<Server>,
+    request: Option<Request>,
+}
+
+impl Asked {
+    /// Asks the server of the last start, if it seems to be of use.
+    fn ahead() -> Option<Self> {
+        let server = state().server.clone()?;
+        if spares::wanted() > 0 {
+            return None;
+        }
+        // Whatever is wrong, who asks a server that is known to serve sees it, too.
+        Self::of(&server).ok()?
+    }
+
+    /// Asks a server; `None` when it has ended.
+    fn of(server: &Arc<Server>) -> Result<Option<Self>, StartError> {
+        let request = server.request(Purpose::Now)?;
+        Ok(request.map(|request| Self { server: Arc::clone(server), request: Some(request) }))
+    }
+
+    fn is_of(&self, server: &Arc<Server>) -> bool {
+        Arc::ptr_eq(&self.server, server)
+    }
+
+    fn request(&self) -> &Request {
+        self.request.as_ref().expect("it is taken at the birth, which is the end of this")
+    }
+
+    fn channel(&self) -> &Channel {
+        &self.request().channel
+    }
+
+    /// Waits for what becomes of it.
+    fn birth(mut self) -> Result<(Channel, Birth), StartError> {
+        let birth = self.server.wait_for(self.request());
+        let birth = birth.map_err(StartError::system("hear from the forkserver"))?;
+        let request = self.request.take().expect("it is there until here");
+        Ok((request.channel, birth))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            // It has had no order, and ends when its channel does. To kill it there may be no right any more.
+            if let Ok(Birth::Born(newborn, _)) = self.server.wait_for(&request) {
+                state().strays.push(newborn.keep());
+            }
+        }
+    }
 }
 
 /// The server of this process; a new one if there is none, it has ended, its rights are not the caller's, or its clones could

@@ -17,7 +17,7 @@ use crate::sys::exec::{Exec, Group};
 use crate::sys::process::Handle;
 use crate::sys::spin::Spin;
 use crate::sys::zygote::{self, Slots};
-use crate::sys::{Object, borrow, image, poller};
+use crate::sys::{borrow, image, poller};
 use crate::wire::codec::{Codec, Wire};
 use crate::wire::envelope::{self, Opened};
 use crate::wire::parcel::Parcel;
@@ -64,7 +64,7 @@ impl Drop for Slot {
 /// What a child is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Its order has been sent.
+    /// Its order follows at once.
     Now,
     /// Its order comes later.
     Spare,
@@ -138,38 +138,19 @@ impl Server {
         self.handle.has_ended()
     }
 
-    /// Readies a request: a channel, and a slot.
-    pub(super) fn prepare(&self) -> Result<(Request, Object), StartError> {
+    /// Asks for a child; `None` when the server is gone.
+    pub(super) fn request(&self, purpose: Purpose) -> Result<Option<Request>, StartError> {
         let (channel, theirs) = Channel::pair().map_err(StartError::system("make a channel"))?;
         let index = lock(&self.free).pop();
         let index =
             index.ok_or_else(|| StartError::Invalid("a thousand starts are under way at once".into()))?;
+        let request = Request { channel, slot: Slot { index, free: Arc::clone(&self.free) } };
         self.slots.clear(index);
-        Ok((Request { channel, slot: Slot { index, free: Arc::clone(&self.free) } }, theirs))
-    }
-
-    /// Asks for a child that holds `theirs`: whether the server could be asked.
-    fn ask(&self, request: &Request, theirs: Object, purpose: Purpose) -> io::Result<bool> {
-        let [low, high] = request.slot.index.to_le_bytes();
-        let asked = self.control.send(&[&[low, high, purpose as u8]], &[borrow(&theirs)]);
-        drop(theirs); // from here on only the child holds it, and the request until it is made
-        match asked {
-            Err(error) if envelope::is_gone(&error) => Ok(false),
-            asked => asked.map(|()| true),
-        }
-    }
-
-    /// Asks for a child, and waits for what becomes of that.
-    pub(super) fn make_child(
-        &self,
-        request: &Request,
-        theirs: Object,
-        purpose: Purpose,
-    ) -> Result<Birth, StartError> {
-        if self.ask(request, theirs, purpose).map_err(StartError::system("ask the forkserver"))? {
-            self.wait_for(request).map_err(StartError::system("hear from the forkserver"))
-        } else {
-            Ok(Birth::ServerEnded)
+        let [low, high] = index.to_le_bytes();
+        match self.control.send(&[&[low, high, purpose as u8]], &[borrow(&theirs)]) {
+            Ok(()) => Ok(Some(request)),
+            Err(error) if envelope::is_gone(&error) => Ok(None),
+            Err(source) => Err(StartError::System { what: "ask the forkserver", source }),
         }
     }
 
@@ -241,11 +222,8 @@ impl Server {
     pub(super) fn refill(&self, wanted: usize) {
         let mut spares = lock(&self.spares);
         while spares.len() < wanted {
-            let Ok((request, theirs)) = self.prepare() else { return };
-            match self.ask(&request, theirs, Purpose::Spare) {
-                Ok(true) => spares.push_back(request),
-                Ok(false) | Err(_) => return,
-            }
+            let Ok(Some(request)) = self.request(Purpose::Spare) else { return };
+            spares.push_back(request);
         }
     }
 

@@ -1,15 +1,15 @@
 //! `forkserver`: a small server, made of this program, clones itself for each child.
 //!
 //! ```text
-//!   starter ──(1) order──▶ channel of the child ◀──(3) reads it── child
+//!   starter ──(2) order──▶ channel of the child ◀──(3) reads it── child
 //!      │                                                            ▲
-//!      └──(2) slot + the child's end of the channel ──▶ server ─────┘ clone3(CLONE_PARENT | CLONE_PIDFD)
+//!      └──(1) slot + the child's end of the channel ──▶ server ─────┘ clone3(CLONE_PARENT | CLONE_PIDFD)
 //!      ◀──(4) number and handle, over the child's channel ── server
 //! ```
 //!
 //! The server is this program executed afresh, up to the guard: one thread, a small heap. It is made at the first
 //! start, belongs to one process, and ends when that process does. It knows nothing of classes or payloads: a
-//! request is a slot number and a descriptor. Its child is the **starter's** own child, so `getppid()` and `waitpid`
+//! request is a slot number and a descriptor, and is made first, so that the server clones while the starter composes the order. Its child is the **starter's** own child, so `getppid()` and `waitpid`
 //! mean what they should, and the server's death harms no running child.
 //!
 //! **Spares.** A child may be cloned before it is needed: it then waits for its order. The order brings the

@@ -11,7 +11,7 @@
 //! (`/proc/self/fd`). The parent needs two descriptors for it, however many children it has.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -103,7 +103,7 @@ fn arm_for_thread() -> io::Result<()> {
 
 /// Opens the same pipe anew, so that its owner is this process's own.
 fn reopen(end: &Object) -> io::Result<Object> {
-    let path = format!("/proc/self/fd/{}\0", end.as_raw_fd());
+    let path = path_of(end.as_raw_fd());
     let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
     // SAFETY: the path ends in a zero.
     let fd = unsafe { libc::open(path.as_ptr().cast(), flags) };
@@ -114,7 +114,36 @@ fn reopen(end: &Object) -> io::Result<Object> {
     above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Where a descriptor of this process is found, with a zero at the end. Formatting it would cost a new process three page faults.
+fn path_of(fd: RawFd) -> [u8; 32] {
+    const PREFIX: &[u8] = b"/proc/self/fd/";
+    let mut path = [0; 32];
+    path[..PREFIX.len()].copy_from_slice(PREFIX);
+    let digits = std::iter::successors(Some(fd), |rest| Some(rest / 10).filter(|rest| *rest > 0));
+    let length = digits.clone().count();
+    for (place, rest) in path[PREFIX.len()..PREFIX.len() + length].iter_mut().rev().zip(digits) {
+        *place = b'0' + (rest % 10) as u8;
+    }
+    path
+}
+
 /// Lets the lifeline live on in the program that this process is about to become.
 pub(crate) fn keep_over_exec() -> io::Result<()> {
     lock(&ARMED).as_ref().map_or(Ok(()), |armed| control(armed, libc::F_SETFD, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_found_at_its_path() {
+        for (fd, path) in
+            [(0, "/proc/self/fd/0"), (9, "/proc/self/fd/9"), (i32::MAX, "/proc/self/fd/2147483647")]
+        {
+            let written = path_of(fd);
+            let end = written.iter().position(|byte| *byte == 0);
+            assert_eq!(&written[..end.unwrap()], path.as_bytes());
+        }
+    }
 }
