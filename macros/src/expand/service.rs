@@ -298,7 +298,7 @@ fn arm(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
             let (#(#names,)*): (#(#types,)*) = call.arguments()?;
             // The lock is free again before the result is encoded.
             let __result: #output = {
-                let #binding = #krate::__private::#lock(object);
+                let #binding = #krate::__private::#lock(object)?;
                 Self::#name(#object, #(#names),*)
             };
             call.returns(&__result)

@@ -35,18 +35,33 @@ pub(super) fn connect(home: &Home) -> Result<Arc<Connection>, CallError> {
     }
     // Others need not wait while this one connects.
     let new = Arc::new(Connection::new(home)?);
+    // But to the server a process is one: if another has connected meanwhile, that is its connection.
     let mut connections = CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let others: Vec<_> = at(&connections, &home.endpoint).collect();
+    let connection = others.iter().find(|other| other.is_usable()).map(Arc::clone);
+    let connection = connection.unwrap_or_else(|| {
+        connections.push((home.endpoint.clone(), Arc::downgrade(&new)));
+        Arc::clone(&new)
+    });
     connections.retain(|(_, connection)| connection.strong_count() > 0);
-    connections.push((home.endpoint.clone(), Arc::downgrade(&new)));
-    Ok(new)
+    drop(connections);
+    drop((others, new));
+    Ok(connection)
 }
 
 fn known(endpoint: &Endpoint) -> Option<Arc<Connection>> {
     let found: Vec<_> = {
         let connections = CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.iter().filter(|(at, _)| at == endpoint).filter_map(|(_, weak)| weak.upgrade()).collect()
+        at(&connections, endpoint).collect()
     };
     found.into_iter().find(|connection| connection.is_usable())
+}
+
+fn at<'a>(
+    connections: &'a [(Endpoint, Weak<Connection>)],
+    endpoint: &'a Endpoint,
+) -> impl Iterator<Item = Arc<Connection>> + 'a {
+    connections.iter().filter(move |(at, _)| at == endpoint).filter_map(|(_, weak)| weak.upgrade())
 }
 
 /// A connection to a server.
@@ -194,6 +209,7 @@ impl Connection {
             if left.is_some_and(|left| left.is_zero()) {
                 drop(state);
                 self.give_up(number);
+                self.tell(&Request::Cancel { call: number });
                 return Err(CallError::TimedOut);
             }
             if let Some(receiver) = state.receiver.take() {

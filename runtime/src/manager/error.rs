@@ -50,9 +50,13 @@ pub enum CallError {
     /// The method panicked. The object stays, as the panic left it.
     #[error("the method panicked: {}", .0.message)]
     Panicked(Panic),
-    /// The method has not returned until the proxy's [time limit](super::Proxy::with_timeout). It goes on.
-    #[error("the method has not returned in time: it goes on at the server, and its result is dropped")]
+    /// The method has not returned until the proxy's [time limit](super::Proxy::with_timeout). If it has begun it goes on, or ends
+    /// when it [sees that nobody waits](super::is_cancelled).
+    #[error("the method has not returned in time: it may go on at the server, and its result is dropped")]
     TimedOut,
+    /// Nobody waited any more for the call when its turn came. It was not done.
+    #[error("the call was given up before its turn came, and was not done")]
+    NotBegun,
     /// The arguments could not be encoded. Nothing was sent.
     #[error("the arguments cannot be sent: {0}")]
     Encode(String),
@@ -112,6 +116,7 @@ impl From<Fault> for CallError {
             Fault::UnknownName(name) => Self::UnknownName(name),
             Fault::NameTaken(name) => Self::NameTaken(name),
             Fault::Refused(why) => Self::Refused(why),
+            Fault::NotBegun => Self::NotBegun,
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Request {
     Count,
     /// Ends the server.
     Shutdown,
+    /// Nobody waits any more for the answer to a call.
+    Cancel { call: u64 },
 }
 
 /// How it went.
@@ -67,4 +69,6 @@ pub enum Fault {
     NameTaken(String),
     /// The server does not do that.
     Refused(String),
+    /// Nobody waited any more for a call that had not begun.
+    NotBegun,
 }

@@ -43,6 +43,9 @@
 //! - What a method returns arrives whole, its own `Result` included: `fail(&self) -> Result<u64, MyError>` becomes
 //!   `Result<Result<u64, MyError>, CallError>`. The outer error is that of the way there, the inner the object's own; they are not made one,
 //!   because who retries, and when, differs.
+//! - A call whose time limit passes, or whose caller is gone, is not done if it still waits for others to return. If it is being done, its method
+//!   [learns of it](when_cancelled).
+//! - A method knows [who calls](caller()), and can have something done [when that process is gone](Caller::when_gone).
 //! - A method that panics fails alone, with its message ([`CallError::Panicked`]). The object stays as the panic left it, and can be used.
 //! - An object lives as long as anybody has a proxy of it, or a [name](Manager::register) leads to it.
 //!
@@ -64,7 +67,7 @@
 //! | what ends | what happens |
 //! |---|---|
 //! | a client, idle | its holds are released when the kernel closes its connection, which is at once |
-//! | a client, in a call | the call is done to its end, and its answer dropped |
+//! | a client, in a call | the method is [told](when_cancelled), and its answer dropped; if its turn has not come, it is not done |
 //! | a client, with a proxy on the way | the proxy can be decoded for [another minute](TRANSIT), or as long as others hold the object |
 //! | the server, before it has read a call | the caller gets [`CallError::ServerGone`]; it was not done |
 //! | the server, in a call | the caller gets the same; what was done of it is gone with the objects |
@@ -79,6 +82,7 @@
 //! may make it run functions of the program by [`Manager::serve`] and [`Manager::create`]; they are told apart from other
 //! builds of it, not from foes among the user's own processes.
 
+mod caller;
 mod client;
 mod error;
 mod message;
@@ -95,6 +99,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use caller::{Caller, CancelHook, GoneHook, caller, is_cancelled, when_cancelled};
 pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
 pub use proxy::Proxy;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::caller::is_cancelled;
 use super::message::Fault;
 use super::proxy::Proxy;
 use crate::launch::panic;
@@ -74,13 +75,21 @@ impl<'a> Invocation<'a> {
 }
 
 /// The object for a method with `&self`. What a panic left is there.
-pub fn shared<T>(object: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    object.read().unwrap_or_else(PoisonError::into_inner)
+///
+/// # Errors
+/// When nobody waits for the call any more, which has waited for others until now.
+pub fn shared<T>(object: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Fault> {
+    let object = object.read().unwrap_or_else(PoisonError::into_inner);
+    if is_cancelled() { Err(Fault::NotBegun) } else { Ok(object) }
 }
 
 /// The object for a method with `&mut self`.
-pub fn exclusively<T>(object: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    object.write().unwrap_or_else(PoisonError::into_inner)
+///
+/// # Errors
+/// As [`shared`].
+pub fn exclusively<T>(object: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Fault> {
+    let object = object.write().unwrap_or_else(PoisonError::into_inner);
+    if is_cancelled() { Err(Fault::NotBegun) } else { Ok(object) }
 }
 
 /// An object of any service.

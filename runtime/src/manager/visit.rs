@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::caller::{self, Caller, Consequences, Occasion};
 use super::message::{Fault, NUMBER, Outcome, Request, UNANSWERED};
 use super::object::{Invocation, MakerFn, guarded};
 use super::server::Server;
@@ -11,11 +12,11 @@ use crate::net::remote::{Link, LinkReceiver, LinkSender, RemoteError};
 use crate::sys::image;
 use crate::wire::codec::{Codec, Wire};
 
-/// How many threads one client may keep busy. Its next call waits until one of them is free.
+/// How many threads one client may keep busy. One more reads what it says, sees when it is gone, and refuses further calls.
 const MAX_THREADS: usize = 1024;
 
 pub(super) struct Visit {
-    number: u64,
+    caller: Caller,
     sender: LinkSender,
     state: Mutex<State>,
     /// How many calls have begun.
@@ -28,6 +29,8 @@ struct State {
     /// Here while nobody reads.
     receiver: Option<LinkReceiver>,
     threads: usize,
+    /// What each of them does.
+    calls: Vec<Arc<Occasion>>,
     /// How often the client holds which object; `None` when it is gone.
     held: Option<HashMap<u64, u64>>,
 }
@@ -35,13 +38,15 @@ struct State {
 impl Visit {
     pub(super) fn new(number: u64, link: Link) -> Self {
         let (sender, receiver) = link.split();
-        let state = State { receiver: Some(receiver), threads: 0, held: Some(HashMap::new()) };
+        let caller = Caller::new(number, sender.peer());
+        let state =
+            State { receiver: Some(receiver), threads: 0, calls: Vec::new(), held: Some(HashMap::new()) };
         let (begun, seen) = Default::default();
-        Self { number, sender, state: Mutex::new(state), begun, seen }
+        Self { caller, sender, state: Mutex::new(state), begun, seen }
     }
 
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.caller.number()
     }
 
     pub(super) fn begun(&self) -> u64 {
@@ -57,12 +62,17 @@ impl Visit {
         let begun = self.begun();
         let same = self.seen.swap(begun, Ordering::Relaxed) == begun;
         let state = self.lock();
-        same && begun > 0 && state.receiver.is_some() && state.threads < MAX_THREADS
+        same && begun > 0 && state.receiver.is_some() && state.threads <= MAX_THREADS
     }
 
     /// Reads, and does what is read, until another reads or the client is gone.
     pub(super) fn attend(&self, server: &Server) {
-        self.lock().threads += 1;
+        let call = Arc::new(Occasion::default());
+        {
+            let mut state = self.lock();
+            state.threads += 1;
+            state.calls.push(Arc::clone(&call));
+        }
         let (mut message, mut reply) = (Vec::new(), Vec::new());
         loop {
             let Some(mut receiver) = self.lock().receiver.take() else { break };
@@ -79,20 +89,45 @@ impl Visit {
             };
             reply.clear();
             reply.extend_from_slice(&number.to_le_bytes());
-            let takes_time = matches!(request, Request::Call { .. } | Request::Create { .. });
-            if takes_time {
-                self.begun.fetch_add(1, Ordering::Relaxed);
-                self.lock().receiver = Some(receiver);
-                server.begins();
-            } else {
+            match request {
+                Request::Call { .. } | Request::Create { .. } => {
+                    call.begin(number);
+                    self.begun.fetch_add(1, Ordering::Relaxed);
+                    let is_one_too_many = {
+                        let mut state = self.lock();
+                        state.receiver = Some(receiver);
+                        state.threads > MAX_THREADS
+                    };
+                    server.begins();
+                    if is_one_too_many {
+                        let why = format!("the server does {MAX_THREADS} calls of this process already");
+                        Self::fail(Fault::Refused(why), &mut reply);
+                        self.send(number, &mut reply);
+                    } else {
+                        caller::during(&self.caller, &call, || {
+                            self.answer(server, number, request, arguments, &mut reply);
+                        });
+                    }
+                    call.end();
+                }
+                Request::Cancel { call } => {
+                    let mut state = self.lock();
+                    let happened: Vec<_> = state.calls.iter().map(|other| other.happen(Some(call))).collect();
+                    state.receiver = Some(receiver);
+                    drop(state);
+                    // This may take a while.
+                    happened.into_iter().for_each(Consequences::come);
+                }
                 // In their order: what is held before it is released.
-                self.answer(server, number, request, arguments, &mut reply);
-                self.lock().receiver = Some(receiver);
-                continue;
+                request => {
+                    self.answer(server, number, request, arguments, &mut reply);
+                    self.lock().receiver = Some(receiver);
+                }
             }
-            self.answer(server, number, request, arguments, &mut reply);
         }
-        self.lock().threads -= 1;
+        let mut state = self.lock();
+        state.threads -= 1;
+        state.calls.retain(|other| !Arc::ptr_eq(other, &call));
     }
 
     fn answer(&self, server: &Server, number: u64, request: Request, arguments: &[u8], reply: &mut Vec<u8>) {
@@ -101,6 +136,10 @@ impl Visit {
         if let Err(fault) = done {
             Self::fail(fault, reply);
         }
+        self.send(number, reply);
+    }
+
+    fn send(&self, number: u64, reply: &mut Vec<u8>) {
         if number == UNANSWERED {
             return;
         }
@@ -160,7 +199,7 @@ impl Visit {
                 Ok(())
             }
             Request::Ticket { object } => {
-                let ticket = table.ticket(object, self.number)?;
+                let ticket = table.ticket(object, self.number())?;
                 Invocation::new(0, &[], reply).returns(&ticket)
             }
             Request::Register { name, object } => table.register(name, object),
@@ -173,6 +212,7 @@ impl Visit {
                 self.note(server, object);
                 Invocation::new(0, &[], reply).returns(&object)
             }
+            Request::Cancel { .. } => Ok(()), // was seen to
             Request::Count => Invocation::new(0, &[], reply).returns(&table.count()),
             Request::Shutdown => {
                 server.end();
@@ -191,8 +231,16 @@ impl Visit {
 
     /// The client is gone, and with it what it held.
     fn leave(&self, server: &Server) {
-        let held = self.lock().held.take();
+        let (held, calls) = {
+            let mut state = self.lock();
+            (state.held.take(), state.calls.clone())
+        };
         self.sender.shutdown();
+        // Calls that wait take nothing for nobody, and then what it has is taken from it.
+        for call in &calls {
+            call.happen(None).come();
+        }
+        self.caller.leave();
         for (object, holds) in held.into_iter().flatten() {
             drop(server.table.release(object, holds));
         }
