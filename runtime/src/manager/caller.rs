@@ -127,18 +127,23 @@ pub struct Caller(Arc<Presence>);
 
 struct Presence {
     number: u64,
-    peer: remote::Caller,
+    peer: Option<remote::Caller>,
     gone: Arc<Occasion>,
 }
 
 impl Caller {
     pub(super) fn new(number: u64, peer: remote::Caller) -> Self {
-        Self(Arc::new(Presence { number, peer, gone: Arc::default() }))
+        Self(Arc::new(Presence { number, peer: Some(peer), gone: Arc::default() }))
     }
 
-    /// Where it is, as the network or the kernel knows it.
+    /// The process of the server itself.
+    pub(super) fn resident() -> Self {
+        Self(Arc::new(Presence { number: 0, peer: None, gone: Arc::default() }))
+    }
+
+    /// Where it is, as the network or the kernel knows it; `None` for the process of the server, whose objects call each other.
     #[must_use]
-    pub fn peer(&self) -> remote::Caller {
+    pub fn peer(&self) -> Option<remote::Caller> {
         self.0.peer
     }
 
@@ -312,6 +317,12 @@ pub fn when_cancelled(action: impl FnOnce() + Send + 'static) -> CancelHook {
 
 fn current() -> Option<Current> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten() // a thread may be at its end
+}
+
+/// Does something for a caller within the call that this thread does, if it does one.
+pub(super) fn within<R>(caller: &Caller, action: impl FnOnce() -> R) -> R {
+    let call = current().map(|current| current.call).unwrap_or_default();
+    during(caller, &call, action)
 }
 
 /// Does the call of a caller's: what runs meanwhile on this thread can ask about it.

@@ -22,6 +22,9 @@ pub enum ManagerError {
     /// The process ended before it served.
     #[error("the manager ended before it served")]
     Ended(#[source] Option<Box<JoinError>>),
+    /// There is no such server, or it does not let this process in.
+    #[error("cannot connect to the manager: {0}")]
+    Connect(#[source] RemoteError),
     /// The process is there, and could not be reached.
     #[error("the manager cannot be reached: {0}")]
     Unreachable(#[from] CallError),

@@ -18,16 +18,11 @@ use std::time::{Duration, Instant};
 use super::link::{Permit, check_user};
 use super::timed::Timed;
 #[cfg(feature = "rustls")]
-use super::tls::{TlsServer, TlsTalk};
+use super::tls::TlsTalk;
 use super::transport::Transport;
-use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, greeting};
+use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, TlsServer, greeting};
 use crate::sys::poller::{self, Poller};
 use crate::sys::stream::{Stream, StreamListening};
-
-/// There is none.
-#[cfg(not(feature = "rustls"))]
-#[derive(Debug)]
-enum TlsServer {}
 
 /// The token of the socket that listens.
 const LISTENING: u64 = 0;
@@ -128,7 +123,8 @@ impl Acceptor {
         Self::bind_with(endpoint, key, limits, Some(tls))
     }
 
-    fn bind_with(
+    /// Listens, with TLS or without.
+    pub(crate) fn bind_with(
         endpoint: &Endpoint,
         key: Option<AuthKey>,
         limits: Limits,
