@@ -204,7 +204,7 @@ impl Server {
     /// Nobody comes any more, and those who are there are sent away.
     fn close(&self) {
         for acceptor in &self.acceptors {
-            acceptor.close();
+            acceptor.clear_out();
         }
         let visits = {
             let mut state = self.lock();

@@ -41,7 +41,7 @@ const STACK: usize = 256 << 10;
 pub struct Acceptor {
     shared: Arc<Shared>,
     endpoint: Endpoint,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl Acceptor {
         let listener = Arc::clone(&shared);
         let thread =
             std::thread::Builder::new().name("acceptor".into()).spawn(move || listener.listen(&listening))?;
-        Ok(Self { shared, endpoint, thread: Some(thread) })
+        Ok(Self { shared, endpoint, thread: Mutex::new(Some(thread)) })
     }
 
     /// Where it listens: with the port that it has, and an absolute path.
@@ -223,14 +223,20 @@ impl Acceptor {
     pub fn close(&self) {
         self.shared.close();
     }
+
+    /// Takes no more clients, and waits until its place is free for others.
+    pub(crate) fn clear_out(&self) {
+        self.shared.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _its_panic_was_printed = thread.join();
+        }
+    }
 }
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
-        self.shared.close();
-        if let Some(thread) = self.thread.take() {
-            let _its_panic_was_printed = thread.join();
-        }
+        self.clear_out();
     }
 }
 
