@@ -180,11 +180,14 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
         text(this.to_token_stream()).split('<').next().unwrap_or_default(),
         krate = text(krate.to_token_stream()),
     );
+    // What is said of the methods is said of the proxy.
+    let own: Vec<_> = block.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+    let docs = if own.is_empty() { quote!(#[doc = #told]) } else { quote!(#(#own)*) };
     let allowed = quote! {
         #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::all, clippy::pedantic, clippy::absolute_paths)]
     };
     quote! {
-        #[doc = #told]
+        #docs
         #allowed
         pub struct #proxy<#(#plain),*>(#private::Stub, ::core::marker::PhantomData<fn() -> (#(#types,)*)>);
 
