@@ -34,6 +34,22 @@
 //! }
 //! ```
 //!
+//! # What every manager has
+//!
+//! Data: [`Dict`], [`List`], [`Set`], [`Value`] (and [`Namespace`]), [`Array`]. What waits: [`Queue`], [`Lock`], [`RLock`], [`Condition`],
+//! [`Semaphore`], [`Event`], [`Barrier`]. They are made by [methods of the manager](Manager::dict), travel as all proxies do, and need no service of one's
+//! own.
+//!
+//! - A change of nested data is a function that [runs at the server](Dict::update), so that nothing is lost between two processes.
+//! - Whoever waits is served in the order of coming. A wait that ends by a [time limit](Proxy::with_timeout), or with its process, takes nothing.
+//! - What a process holds is taken from it when it dies or is cut off: a lock passes on [with the news](LockError::Poisoned), permits come
+//!   back, a barrier breaks. An item of a queue that had not come yet is back at its place.
+//! - They are for processes of one program. To update data by a function, and to make objects, both sides are of one build; other builds
+//!   that have the same types use what has a [name](Manager::register).
+//!
+//! Between processes of one machine, [`sync`](crate::sync), [`channel`](crate::channel) and [`shm`](crate::shm) do the same without a server, and
+//! much faster.
+//!
 //! # What is promised
 //!
 //! - A call that returns `Ok` was done, once. One whose error [says so](CallError::was_not_done) was not done. Others may have been: nothing
@@ -67,6 +83,7 @@
 //!
 //! | what ends | what happens |
 //! |---|---|
+//! | a client that holds a lock, a permit, a place at a barrier | the next holder is told, the permit comes back, the barrier breaks: at once |
 //! | a client, idle | its holds are released when the kernel closes its connection, which is at once |
 //! | a client, in a call | the method is [told](when_cancelled), and its answer dropped; if its turn has not come, it is not done |
 //! | a client, with a proxy on the way | the proxy can be decoded for [another minute](TRANSIT), or as long as others hold the object |
@@ -111,6 +128,7 @@ mod message;
 mod object;
 mod proxy;
 mod resident;
+mod ready;
 mod server;
 mod serving;
 mod table;
@@ -127,6 +145,11 @@ pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
 pub use proxy::Proxy;
 pub use serving::Server;
+pub use ready::{
+    AddPermitsError, Array, Barrier, BarrierError, BoundedSemaphore, Change, Condition, Dict, Event,
+    GetError, Guard, Item, JoinableQueue, List, Lock, LockError, LockGuard, Lockable, Namespace, OutOfRange,
+    Permit, PutError, Queue, QueueJoinError, RLock, RLockGuard, Semaphore, Set, TaskDoneError, Value,
+};
 pub use table::TRANSIT;
 
 // What the macro's expansions name, by way of `__private`.
