@@ -1,5 +1,7 @@
 //! The objects that every manager can make: data, queues, and what clients wait for.
 
+#![allow(clippy::needless_pass_by_value)] // the arguments of a process are its own
+
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -86,7 +88,9 @@ fn nothing_of_nested_data_is_lost_that_several_processes_change() {
     );
     nested.1.push(vec![]).unwrap();
     let children = [0, 50, 100].map(|first| spawn(change, (nested.clone(), first)).unwrap());
-    children.into_iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     let all: Vec<u32> = (0..150).collect();
     let sorted = |mut numbers: Vec<u32>| {
         numbers.sort_unstable();
@@ -225,7 +229,9 @@ fn a_lock_is_held_by_one() {
             scope.spawn(|| count(lock.clone(), value.clone()));
         }
     });
-    children.into_iter().for_each(|child| child.join().unwrap());
+    for child in children {
+        child.join().unwrap();
+    }
     assert_eq!(value.get().unwrap(), 250);
 }
 
@@ -614,7 +620,8 @@ fn who_comes_last_acts_before_all_go_on() {
     let (barrier, list) = (manager.barrier(2).unwrap(), manager.list::<u32>().unwrap());
     let meet = |barrier: Barrier, list: List<u32>| {
         for round in 0..5 {
-            barrier.wait_with(|| drop(list.push(round).unwrap())).unwrap();
+            let push = || assert!(list.push(round).is_ok());
+            barrier.wait_with(push).unwrap();
             assert!(list.contains(round).unwrap());
         }
     };
@@ -684,7 +691,9 @@ fn each_item_goes_to_one_of_several_processes() {
         numbers.put(number).unwrap();
     }
     numbers.close().unwrap();
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
     let all: HashSet<u32> = (0..200).map(|_| results.try_get().unwrap()).collect();
     assert_eq!((all.len(), results.len().unwrap()), (200, 0));
 }
@@ -790,7 +799,9 @@ fn a_queue_is_waited_for_until_all_is_done() {
     queue.join().unwrap();
     assert_eq!(done.len().unwrap(), 50);
     queue.close().unwrap();
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }
 
 #[offspring::test]

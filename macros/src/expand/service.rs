@@ -34,6 +34,8 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     match (cx.check(), name) {
         (Ok(()), Some(name)) => {
             let made = write(&block, name, &methods, &runtime(&krate));
+            let mut block = block.clone();
+            block.attrs.retain(|attr| !attr.path().is_ident("doc")); // the proxy has them
             // `pub` says what a proxy has, whoever reaches the type, and what travels comes by value.
             quote!(#[allow(unreachable_pub, clippy::needless_pass_by_value, clippy::unused_self)] #block #made)
         }

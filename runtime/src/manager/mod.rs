@@ -47,7 +47,7 @@
 //! - They are for processes of one program. To update data by a function, and to make objects, both sides are of one build; other builds
 //!   that have the same types use what has a [name](Manager::register).
 //!
-//! Between processes of one machine, [`sync`](crate::sync), [`channel`](crate::channel) and [`shm`](crate::shm) do the same without a server, and
+//! Between processes of one machine, [`sync`](crate::sync), [`channel`](mod@crate::channel) and [`shm`](crate::shm) do the same without a server, and
 //! much faster.
 //!
 //! # What is promised

@@ -99,6 +99,6 @@ impl<T: Item> ArrayProxy<T> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        self.run(index, Function::new::<F, T, A>(function, &arguments)?)?.map(output).transpose()
+        self.run(index, Function::new::<F, T, A>(function, arguments)?)?.map(output).transpose()
     }
 }

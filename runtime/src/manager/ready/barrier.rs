@@ -20,8 +20,12 @@ struct Meeting {
     failed: Option<u64>,
     is_broken: bool,
     /// Whose action is running, while all others wait.
-    acting: Option<Option<Caller>>,
+    acting: Option<Actor>,
 }
+
+/// Whose action it is.
+#[derive(Clone, PartialEq)]
+struct Actor(Option<Caller>);
 
 /// What came of waiting.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,7 +56,7 @@ impl Meeting {
     }
 
     /// What there is for one who comes, or has come as which of which round.
-    fn meet(&mut self, me: u64, come: &mut Option<(u64, u32)>, acts: Option<&Option<Caller>>) -> Option<Met> {
+    fn meet(&mut self, me: u64, come: &mut Option<(u64, u32)>, acts: Option<&Actor>) -> Option<Met> {
         if let Some((round, index)) = *come {
             // When a round ends all its parties are told before anything else happens.
             let met = if self.failed == Some(round) { Met::Broken } else { Met::Well(index) };
@@ -71,7 +75,7 @@ impl Meeting {
             return None;
         }
         match acts {
-            Some(client) => self.acting = Some(client.clone()),
+            Some(actor) => self.acting = Some(actor.clone()),
             None => self.end(),
         }
         Some(if acts.is_some() { Met::Act(index, self.round) } else { Met::Well(index) })
@@ -80,7 +84,7 @@ impl Meeting {
 
 impl Party for Meeting {
     fn gone(&mut self, client: &Caller) {
-        if self.acting.as_ref().is_some_and(|acting| acting.as_ref() == Some(client)) {
+        if self.acting == Some(Actor(Some(client.clone()))) {
             self.break_up();
         }
     }
@@ -100,19 +104,19 @@ impl Gate {
 #[crate::service(crate = crate)]
 impl Gate {
     pub fn wait(&self, limit: Option<Duration>, acts: bool) -> Met {
-        let acts = acts.then(caller);
+        let acts = acts.then(|| Actor(caller()));
         let me = self.0.change(|meeting| {
             meeting.came += 1;
             meeting.came
         });
         let mut come = None;
         let meet = move |meeting: &mut Meeting| meeting.meet(me, &mut come, acts.as_ref());
-        let met = self.0.wait(limit, meet, move |meeting, _| {
+        let outcome = self.0.wait(limit, meet, move |meeting, _| {
             if meeting.here.contains(&me) {
                 meeting.break_up();
             }
         });
-        met.unwrap_or(Met::TimedOut)
+        outcome.unwrap_or(Met::TimedOut)
     }
 
     /// The action of a round is over.

@@ -81,7 +81,9 @@ impl<K: Item + Eq + Hash, V: Item> Dict<K, V> {
     /// Enters all, in place of those with the same keys.
     #[doc(alias = "update")]
     pub fn extend(&mut self, entries: Vec<(K, V)>) {
-        entries.into_iter().for_each(|(key, value)| drop(self.put(key, value)));
+        for (key, value) in entries {
+            self.put(key, value);
+        }
     }
 
     /// A copy of the value of a key, which is this one if it had none.
@@ -170,7 +172,7 @@ impl<K: Item + Eq + Hash, V: Item> DictProxy<K, V> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        self.run(key, None, Function::new::<F, V, A>(function, &arguments)?)?.map(output).transpose()
+        self.run(key, None, Function::new::<F, V, A>(function, arguments)?)?.map(output).transpose()
     }
 
     /// As [`update`](Self::update), of this value if the key has none.
@@ -189,7 +191,7 @@ impl<K: Item + Eq + Hash, V: Item> DictProxy<K, V> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        let function = Function::new::<F, V, A>(function, &arguments)?;
+        let function = Function::new::<F, V, A>(function, arguments)?;
         let returned = self.run(key, Some(default), function)?;
         returned.map_or_else(|| Err(CallError::UnknownObject), output)
     }

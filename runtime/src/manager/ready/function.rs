@@ -74,7 +74,8 @@ pub(super) struct Function {
 pub(super) type Returned = Result<Bytes, Fault>;
 
 impl Function {
-    pub(super) fn new<F, V, A>(_function: F, arguments: &A) -> Result<Self, CallError>
+    #[allow(clippy::needless_pass_by_value)] // as `spawn` takes them
+    pub(super) fn new<F, V, A>(_function: F, arguments: A) -> Result<Self, CallError>
     where
         F: Change<V, A>,
         F::Output: Serialize,
@@ -85,7 +86,7 @@ impl Function {
             CallError::Refused("the function is in no part of the program that the server has, too".into())
         })?;
         let mut encoded = Vec::new();
-        Wire::append(arguments, &mut encoded).map_err(|error| CallError::Encode(error.to_string()))?;
+        Wire::append(&arguments, &mut encoded).map_err(|error| CallError::Encode(error.to_string()))?;
         Ok(Self { build: image::build_id().to_vec(), offset, arguments: encoded.into() })
     }
 
@@ -115,7 +116,7 @@ mod tests {
     }
 
     fn doubling() -> Function {
-        Function::new::<_, u32, _>(double, &(1_u32,)).expect("it is in this program")
+        Function::new::<_, u32, _>(double, (1_u32,)).expect("it is in this program")
     }
 
     #[test]

@@ -146,7 +146,9 @@ impl<S: Party> Hall<S> {
         let (ended, stay): (BTreeMap<_, _>, _) =
             all.into_iter().partition(|(_, waiting)| waiting.client() == Some(client));
         self.waiting = stay;
-        ended.into_values().for_each(|mut waiting| waiting.end(&mut self.state, Ended::Cancelled));
+        for mut waiting in ended.into_values() {
+            waiting.end(&mut self.state, Ended::Cancelled);
+        }
         self.state.gone(client);
         self.serve();
         hook.flatten()
@@ -309,7 +311,7 @@ mod tests {
         let nothing = |_: &mut Vec<u32>| None::<u32>;
         assert_eq!(line.wait(Some(Duration::from_millis(1)), nothing, withdrawn), Err(Ended::TimedOut));
         assert_eq!(line.wait(Some(Duration::ZERO), nothing, withdrawn), Err(Ended::TimedOut));
-        assert_eq!((line.look(|items| items.clone()), waiting(&line)), (vec![7, 8, 7, 8], 0));
+        assert_eq!((line.look(Vec::clone), waiting(&line)), (vec![7, 8, 7, 8], 0));
     }
 
     #[test]

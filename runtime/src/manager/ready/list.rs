@@ -170,7 +170,7 @@ impl<T: Item> ListProxy<T> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        self.run(index, Function::new::<F, T, A>(function, &arguments)?)?.map(output).transpose()
+        self.run(index, Function::new::<F, T, A>(function, arguments)?)?.map(output).transpose()
     }
 
     /// Changes the list, or looks at it, where it is: as [`update`](Self::update) does with an element.
@@ -195,7 +195,7 @@ impl<T: Item> ListProxy<T> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        output(self.run_on_all(Function::new::<F, Vec<T>, A>(function, &arguments)?)?)
+        output(self.run_on_all(Function::new::<F, Vec<T>, A>(function, arguments)?)?)
     }
 
     /// Puts the elements in order.

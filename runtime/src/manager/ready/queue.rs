@@ -13,7 +13,7 @@ use super::{Item, wrapper};
 use crate::manager::{CallError, Caller, Proxy, caller};
 
 /// The items of a queue, and who has which.
-struct Items<T> {
+struct Shelf<T> {
     items: VecDeque<Arc<T>>,
     most: usize,
     is_closed: bool,
@@ -43,7 +43,7 @@ pub(super) enum Got<T> {
     Closed,
 }
 
-impl<T> Items<T> {
+impl<T> Shelf<T> {
     fn has_room(&self) -> bool {
         self.items.len() < self.most
     }
@@ -54,7 +54,7 @@ impl<T> Items<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Party for Items<T> {
+impl<T: Send + Sync + 'static> Party for Shelf<T> {
     fn gone(&mut self, client: &Caller) {
         let all = std::mem::take(&mut self.given);
         let (back, stay): (Vec<_>, _) = all.into_iter().partition(|(to, ..)| to.as_ref() == Some(client));
@@ -68,12 +68,12 @@ impl<T: Send + Sync + 'static> Party for Items<T> {
 }
 
 /// The service of queues.
-pub(super) struct Store<T>(Line<Items<T>>);
+pub(super) struct Store<T>(Line<Shelf<T>>);
 
 impl<T: Item> Store<T> {
     pub(super) fn new(most: usize) -> Self {
         let (items, is_closed, given, taken, unfinished, lost) = Default::default();
-        Self(Line::new(Items { items, most, is_closed, given, taken, unfinished, lost }))
+        Self(Line::new(Shelf { items, most, is_closed, given, taken, unfinished, lost }))
     }
 }
 
@@ -128,7 +128,7 @@ impl<T: Item> Store<T> {
 
     pub fn get(&self, claim: u64, limit: Option<Duration>) -> Got<T> {
         let client = caller();
-        let take = move |queue: &mut Items<T>| match queue.items.pop_front() {
+        let take = move |queue: &mut Shelf<T>| match queue.items.pop_front() {
             Some(item) => {
                 queue.given.push((client.clone(), claim, Arc::clone(&item)));
                 Some(Some(item))
@@ -171,7 +171,7 @@ impl<T: Item> Store<T> {
 
     /// How many are lost, if all that are not are done in time.
     pub fn join(&self, limit: Option<Duration>) -> Option<u64> {
-        let done = |queue: &mut Items<T>| {
+        let done = |queue: &mut Shelf<T>| {
             let is_over = queue.lost > 0 || queue.unfinished == 0;
             is_over.then(|| std::mem::take(&mut queue.lost))
         };

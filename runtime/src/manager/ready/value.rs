@@ -84,6 +84,6 @@ impl<T: Item> ValueProxy<T> {
         F::Output: Serialize + DeserializeOwned,
         A: Serialize + DeserializeOwned,
     {
-        output(self.run(Function::new::<F, T, A>(function, &arguments)?)?)
+        output(self.run(Function::new::<F, T, A>(function, arguments)?)?)
     }
 }
