@@ -10,6 +10,7 @@ use offspring::manager::{
     AddPermitsError, Array, Barrier, BarrierError, Condition, Dict, Event, GetError, List, Lock, LockError,
     Proxy, PutError, Queue, QueueJoinError, RLock, Semaphore, Set, TaskDoneError, Value,
 };
+use offspring::net::remote::{AuthKey, Endpoint};
 use offspring::sync::Cause;
 use offspring::{CallError, Child, Manager, Sender, spawn};
 use offspring_tests::{PATIENCE, look, until, watchdog};
@@ -840,11 +841,57 @@ fn what_waits_learns_that_the_server_is_gone() {
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| queue.get());
         let also = scope.spawn(|| event.wait());
-        let pid = i32::try_from(manager.process().pid()).unwrap();
+        let pid = i32::try_from(manager.process().unwrap().pid()).unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
         assert!(matches!(waits.join().unwrap(), Err(GetError::Call(error)) if error.is_server_gone()));
         assert!(also.join().unwrap().unwrap_err().is_server_gone());
     });
     drop(guard);
     assert!(matches!(lock.lock(), Err(LockError::Call(error)) if error.is_server_gone()));
+}
+
+// Other programs, other machines.
+
+#[offspring::test]
+fn those_who_come_from_elsewhere_use_what_has_a_name_and_run_no_functions() {
+    fn work(there: Endpoint, key: AuthKey) {
+        let manager = Manager::connect(&there, Some(&key)).unwrap();
+        let tasks: Queue<u32> = manager.get("tasks").unwrap();
+        let results: Dict<u32, u32> = manager.get("results").unwrap();
+        while let Ok(task) = tasks.get() {
+            results.insert(task, task * task).unwrap();
+            tasks.task_done().unwrap();
+        }
+        let refused = results.update(1, |value: &mut u32| *value = 0, ());
+        assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+        assert!(matches!(manager.lock(), Err(CallError::Refused(_))));
+        let lock: Lock = manager.get("lock").unwrap();
+        std::mem::forget(lock.lock().unwrap());
+    }
+    let _dog = watchdog();
+    let key = AuthKey::random();
+    let builder = Manager::builder().listen(Endpoint::tcp("127.0.0.1", 0)).authkey(key.clone());
+    // In this very process.
+    let server = builder.serve().unwrap();
+    let (tasks, results) = (server.queue::<u32>().unwrap(), server.dict::<u32, u32>().unwrap());
+    let lock = server.lock().unwrap();
+    server.register("tasks", &tasks).unwrap();
+    server.register("results", &results).unwrap();
+    server.register("lock", &lock).unwrap();
+    let child = spawn(work, (server.endpoint().clone(), key)).unwrap();
+    for task in 0..10 {
+        tasks.put(task).unwrap();
+    }
+    tasks.join().unwrap();
+    assert_eq!(results.update(3, |value: &mut u32| *value + 1, ()).unwrap(), Some(10));
+    tasks.close().unwrap();
+    child.join().unwrap();
+    assert!(matches!(lock.lock(), Err(LockError::Poisoned(_))), "it left with the lock");
+    let condition = server.condition(&lock).unwrap();
+    let other = Manager::start().unwrap();
+    assert!(matches!(other.condition(&lock), Err(CallError::Refused(_))));
+    let guard = lock.lock().or_else(LockError::into_guard).unwrap();
+    lock.clear_poison().unwrap();
+    let (_guard, notified) = condition.wait_timeout(guard, SHORT).unwrap();
+    assert!(!notified);
 }

@@ -128,23 +128,29 @@ pub struct Caller(Arc<Presence>);
 struct Presence {
     number: u64,
     peer: Option<remote::Caller>,
+    /// Whether it may say which functions of the program are to run.
+    may_create: bool,
     gone: Arc<Occasion>,
 }
 
 impl Caller {
-    pub(super) fn new(number: u64, peer: remote::Caller) -> Self {
-        Self(Arc::new(Presence { number, peer: Some(peer), gone: Arc::default() }))
+    pub(super) fn new(number: u64, peer: remote::Caller, may_create: bool) -> Self {
+        Self(Arc::new(Presence { number, peer: Some(peer), may_create, gone: Arc::default() }))
     }
 
     /// The process of the server itself.
     pub(super) fn resident() -> Self {
-        Self(Arc::new(Presence { number: 0, peer: None, gone: Arc::default() }))
+        Self(Arc::new(Presence { number: 0, peer: None, may_create: true, gone: Arc::default() }))
     }
 
     /// Where it is, as the network or the kernel knows it; `None` for the process of the server, whose objects call each other.
     #[must_use]
     pub fn peer(&self) -> Option<remote::Caller> {
         self.0.peer
+    }
+
+    pub(super) fn may_create(&self) -> bool {
+        self.0.may_create
     }
 
     /// Whether it has ended, or its connection has.

@@ -127,8 +127,8 @@ mod home;
 mod message;
 mod object;
 mod proxy;
-mod resident;
 mod ready;
+mod resident;
 mod server;
 mod serving;
 mod table;
@@ -144,12 +144,12 @@ pub use caller::{Caller, CancelHook, GoneHook, caller, is_cancelled, when_cancel
 pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
 pub use proxy::Proxy;
-pub use serving::Server;
 pub use ready::{
     AddPermitsError, Array, Barrier, BarrierError, BoundedSemaphore, Change, Condition, Dict, Event,
     GetError, Guard, Item, JoinableQueue, List, Lock, LockError, LockGuard, Lockable, Namespace, OutOfRange,
     Permit, PutError, Queue, QueueJoinError, RLock, RLockGuard, Semaphore, Set, TaskDoneError, Value,
 };
+pub use serving::Server;
 pub use table::TRANSIT;
 
 // What the macro's expansions name, by way of `__private`.
@@ -448,6 +448,10 @@ impl Manager {
         let object = reply.value::<u64>()?;
         let service = object::fingerprint::<F::Service>();
         Ok(Proxy::from_stub(Stub::held(self.access.clone(), object, service)))
+    }
+
+    fn home(&self) -> &Home {
+        self.access.home()
     }
 
     /// Lets a name lead to an object, which lives as long as it does: see [`get`](Self::get).

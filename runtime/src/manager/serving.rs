@@ -10,7 +10,7 @@ use super::object::{fingerprint, served};
 use super::proxy::{Proxy, Stub};
 use super::resident::Resident;
 use super::server::{self, Door};
-use super::{CallError, ManagerError, Service};
+use super::{CallError, Maker, ManagerError, Service};
 use crate::net::remote::{Endpoint, Refusals};
 use crate::sys::runtime;
 
@@ -79,6 +79,24 @@ impl Server {
     pub fn serve<T: Service>(&self, object: T) -> T::Proxy {
         let number = self.resident.enter(served(object));
         T::Proxy::from_stub(Stub::held(self.access(), number, fingerprint::<T>()))
+    }
+
+    pub(super) fn create<F, A>(
+        &self,
+        function: F,
+        arguments: A,
+    ) -> Result<<F::Service as Service>::Proxy, CallError>
+    where
+        F: Maker<A>,
+    {
+        if self.resident.server().is_over() {
+            return Err(super::home::ended());
+        }
+        Ok(self.serve(function.make(arguments)))
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        self.resident.home()
     }
 
     /// Lets a name lead to an object, which lives as long as it does: see [`get`](Self::get).

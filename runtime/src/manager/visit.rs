@@ -35,7 +35,7 @@ impl Visit {
     pub(super) fn new(number: u64, link: Link, rights: Rights) -> Self {
         let (sender, receiver) = link.split();
         let private = matches!(sender.peer(), remote::Caller::Local(_));
-        let guest = Guest::new(Caller::new(number, sender.peer()), rights, private);
+        let guest = Guest::new(Caller::new(number, sender.peer(), rights.create), rights, private);
         let state = State { receiver: Some(receiver), threads: 0, calls: Vec::new() };
         let (begun, seen) = Default::default();
         Self { guest, sender, state: Mutex::new(state), begun, seen }

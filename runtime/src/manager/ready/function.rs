@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
 use crate::manager::object::guarded;
-use crate::manager::{CallError, Fault};
+use crate::manager::{CallError, Fault, caller};
 use crate::sys::{image, runtime};
 use crate::wire::codec::{Codec, Wire};
 
@@ -92,6 +92,11 @@ impl Function {
 
     /// Runs it, at the server.
     pub(super) fn run(&self, value: &mut dyn Any) -> Returned {
+        if caller().is_some_and(|caller| !caller.may_create()) {
+            let why =
+                "the server runs no functions for those who come from elsewhere: see `Builder::allow_create`";
+            return Err(Fault::Refused(why.into()));
+        }
         if self.build != image::build_id() {
             return Err(Fault::Refused("the server runs another build of the program".into()));
         }

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 pub use array::ArrayProxy as Array;
 pub use barrier::{Barrier, BarrierError};
 pub use dict::DictProxy as Dict;
-pub use event::EventProxy as Event;
+pub use event::Event;
 pub use function::Change;
 pub use list::{ListProxy as List, OutOfRange};
 pub use lock::{Condition, Guard, Lock, LockError, LockGuard, Lockable, RLock, RLockGuard};
@@ -35,7 +35,7 @@ pub use semaphore::{AddPermitsError, BoundedSemaphore, Permit, Semaphore};
 pub use set::SetProxy as Set;
 pub use value::ValueProxy as Value;
 
-use super::{CallError, Manager};
+use super::{CallError, Manager, Server};
 
 /// A [`Value`]: attributes are the fields of its type.
 pub type Namespace<T> = Value<T>;
@@ -66,130 +66,137 @@ macro_rules! wrapper {
 
 use wrapper;
 
-/// Ready-made objects. To let others make theirs by name, see [`register`](Self::register).
-impl Manager {
-    /// Makes a [`Dict`], empty.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn dict<K: Item + Eq + Hash, V: Item>(&self) -> Result<Dict<K, V>, CallError> {
-        self.create(dict::Dict::<K, V>::new, ())
-    }
+/// What makes objects can make these.
+macro_rules! makers {
+    ($($server:ident)*) => {$(
+        /// Ready-made objects. Other programs find them [by name](Self::register).
+        impl $server {
+            /// Makes a [`Dict`], empty.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn dict<K: Item + Eq + Hash, V: Item>(&self) -> Result<Dict<K, V>, CallError> {
+                self.create(dict::Dict::<K, V>::new, ())
+            }
 
-    /// Makes a [`List`], empty.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn list<T: Item>(&self) -> Result<List<T>, CallError> {
-        self.create(list::List::<T>::new, ())
-    }
+            /// Makes a [`List`], empty.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn list<T: Item>(&self) -> Result<List<T>, CallError> {
+                self.create(list::List::<T>::new, ())
+            }
 
-    /// Makes a [`Set`], empty.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn set<T: Item + Eq + Hash>(&self) -> Result<Set<T>, CallError> {
-        self.create(set::Set::<T>::new, ())
-    }
+            /// Makes a [`Set`], empty.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn set<T: Item + Eq + Hash>(&self) -> Result<Set<T>, CallError> {
+                self.create(set::Set::<T>::new, ())
+            }
 
-    /// Makes a [`Value`].
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    #[doc(alias = "Namespace")]
-    pub fn value<T: Item>(&self, value: T) -> Result<Value<T>, CallError> {
-        self.create(value::Value::<T>::new, (value,))
-    }
+            /// Makes a [`Value`].
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            #[doc(alias = "Namespace")]
+            pub fn value<T: Item>(&self, value: T) -> Result<Value<T>, CallError> {
+                self.create(value::Value::<T>::new, (value,))
+            }
 
-    /// Makes an [`Array`].
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn array<T: Item>(&self, values: Vec<T>) -> Result<Array<T>, CallError> {
-        self.create(array::Array::<T>::new, (values,))
-    }
+            /// Makes an [`Array`].
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn array<T: Item>(&self, values: Vec<T>) -> Result<Array<T>, CallError> {
+                self.create(array::Array::<T>::new, (values,))
+            }
 
-    /// Makes a [`Queue`] without a limit.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    #[doc(alias = "JoinableQueue")]
-    pub fn queue<T: Item>(&self) -> Result<Queue<T>, CallError> {
-        self.create(queue::Store::<T>::new, (usize::MAX,)).map(Queue)
-    }
+            /// Makes a [`Queue`] without a limit.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            #[doc(alias = "JoinableQueue")]
+            pub fn queue<T: Item>(&self) -> Result<Queue<T>, CallError> {
+                self.create(queue::Store::<T>::new, (usize::MAX,)).map(Queue)
+            }
 
-    /// Makes a [`Queue`] that holds at most `count` items: who puts one more in waits.
-    ///
-    /// # Errors
-    /// [`CallError::Refused`] for none; see [`CallError`].
-    #[doc(alias = "maxsize")]
-    pub fn bounded_queue<T: Item>(&self, count: usize) -> Result<Queue<T>, CallError> {
-        if count == 0 {
-            return Err(CallError::Refused("a queue holds one item at least".into()));
+            /// Makes a [`Queue`] that holds at most `count` items: who puts one more in waits.
+            ///
+            /// # Errors
+            /// [`CallError::Refused`] for none; see [`CallError`].
+            #[doc(alias = "maxsize")]
+            pub fn bounded_queue<T: Item>(&self, count: usize) -> Result<Queue<T>, CallError> {
+                if count == 0 {
+                    return Err(CallError::Refused("a queue holds one item at least".into()));
+                }
+                self.create(queue::Store::<T>::new, (count,)).map(Queue)
+            }
+
+            /// Makes a [`Lock`], free.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn lock(&self) -> Result<Lock, CallError> {
+                self.create(latch::Latch::<latch::Plain>::new, ()).map(Lock)
+            }
+
+            /// Makes an [`RLock`], free.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn rlock(&self) -> Result<RLock, CallError> {
+                self.create(latch::Latch::<latch::Reentrant>::new, ()).map(RLock)
+            }
+
+            /// Makes a [`Condition`] of a lock of this manager.
+            ///
+            /// # Errors
+            /// [`CallError::Refused`] when the lock is another manager's; see [`CallError`].
+            pub fn condition<L: Lockable>(&self, lock: &L) -> Result<Condition, CallError> {
+                if !lock.stub().is_at(self.home()) {
+                    return Err(CallError::Refused("the lock is another manager's".into()));
+                }
+                let number = lock::number(lock)?;
+                self.create(latch::Latch::<latch::Bound>::of, (number,)).map(Condition)
+            }
+
+            /// Makes a [`Semaphore`] with so many free permits.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn semaphore(&self, permits: u32) -> Result<Semaphore, CallError> {
+                self.create(semaphore::Counter::new, (permits, false)).map(Semaphore)
+            }
+
+            /// Makes a [`Semaphore`] with so many free permits, which never has more.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn bounded_semaphore(&self, permits: u32) -> Result<Semaphore, CallError> {
+                self.create(semaphore::Counter::new, (permits, true)).map(Semaphore)
+            }
+
+            /// Makes an [`Event`], not set.
+            ///
+            /// # Errors
+            /// See [`CallError`].
+            pub fn event(&self) -> Result<Event, CallError> {
+                self.create(event::Signal::new, ()).map(Event)
+            }
+
+            /// Makes a [`Barrier`] for this many parties.
+            ///
+            /// # Errors
+            /// [`CallError::Refused`] for none; see [`CallError`].
+            pub fn barrier(&self, parties: u32) -> Result<Barrier, CallError> {
+                if parties == 0 {
+                    return Err(CallError::Refused("a barrier is for one party at least".into()));
+                }
+                self.create(barrier::Gate::new, (parties,)).map(Barrier)
+            }
         }
-        self.create(queue::Store::<T>::new, (count,)).map(Queue)
-    }
-
-    /// Makes a [`Lock`], free.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn lock(&self) -> Result<Lock, CallError> {
-        self.create(latch::Latch::<latch::Plain>::new, ()).map(Lock)
-    }
-
-    /// Makes an [`RLock`], free.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn rlock(&self) -> Result<RLock, CallError> {
-        self.create(latch::Latch::<latch::Reentrant>::new, ()).map(RLock)
-    }
-
-    /// Makes a [`Condition`] of a lock of this manager.
-    ///
-    /// # Errors
-    /// [`CallError::Refused`] when the lock is another manager's; see [`CallError`].
-    pub fn condition<L: Lockable>(&self, lock: &L) -> Result<Condition, CallError> {
-        if lock.stub().home() != &self.home {
-            return Err(CallError::Refused("the lock is another manager's".into()));
-        }
-        let number = lock::number(lock)?;
-        self.create(latch::Latch::<latch::Bound>::of, (number,)).map(Condition)
-    }
-
-    /// Makes a [`Semaphore`] with so many free permits.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn semaphore(&self, permits: u32) -> Result<Semaphore, CallError> {
-        self.create(semaphore::Counter::new, (permits, false)).map(Semaphore)
-    }
-
-    /// Makes a [`Semaphore`] with so many free permits, which never has more.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn bounded_semaphore(&self, permits: u32) -> Result<Semaphore, CallError> {
-        self.create(semaphore::Counter::new, (permits, true)).map(Semaphore)
-    }
-
-    /// Makes an [`Event`], not set.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn event(&self) -> Result<Event, CallError> {
-        self.create(event::Event::new, ())
-    }
-
-    /// Makes a [`Barrier`] for this many parties.
-    ///
-    /// # Errors
-    /// [`CallError::Refused`] for none; see [`CallError`].
-    pub fn barrier(&self, parties: u32) -> Result<Barrier, CallError> {
-        if parties == 0 {
-            return Err(CallError::Refused("a barrier is for one party at least".into()));
-        }
-        self.create(barrier::Gate::new, (parties,)).map(Barrier)
-    }
+    )*};
 }
+
+makers!(Manager Server);
