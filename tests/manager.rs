@@ -212,7 +212,7 @@ fn a_dead_server_is_an_error_for_all_who_wait_and_for_all_who_come() {
 fn who_drops_the_manager_ends_its_process() {
     let _dog = watchdog();
     let manager = Manager::start().unwrap();
-    let pid = manager.process().pid();
+    let pid = manager.process().unwrap().pid();
     let counter = manager.serve(Counter::default()).unwrap();
     drop(manager);
     assert!(!runs(pid));
@@ -314,7 +314,7 @@ fn a_result_that_is_too_long_is_an_error_of_its_call_alone() {
     let _dog = watchdog();
     let limits = offspring::net::remote::Limits::new().max_message(1 << 16);
     let manager = Manager::builder().limits(limits).name("small").start().unwrap();
-    assert_eq!(manager.process().name(), "small");
+    assert_eq!(manager.process().unwrap().name(), "small");
     let counter = manager.serve(Counter::default()).unwrap();
     assert!(matches!(counter.grow(1 << 17), Err(CallError::Result(_))));
     assert_eq!(counter.grow(7).unwrap().len(), 7);

@@ -312,7 +312,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// called at the same time, those with `&mut self` one at a time. Arguments and results own their data, and are what serde
 /// encodes and decodes; proxies may be among them. An object is `Send`, `Sync` and `'static`.
 ///
-/// A type may be generic: `impl<T: Bounds> Stack<T>` gives `StackProxy<T>`.
+/// A type may be generic: `impl<T: Bounds> Stack<T>` gives `StackProxy<T>`. What a comment above the block says is the documentation of the proxy.
 ///
 /// # Arguments
 ///

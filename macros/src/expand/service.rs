@@ -34,6 +34,8 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     match (cx.check(), name) {
         (Ok(()), Some(name)) => {
             let made = write(&block, name, &methods, &runtime(&krate));
+            let mut block = block.clone();
+            block.attrs.retain(|attr| !attr.path().is_ident("doc")); // the proxy has them
             // `pub` says what a proxy has, whoever reaches the type, and what travels comes by value.
             quote!(#[allow(unreachable_pub, clippy::needless_pass_by_value, clippy::unused_self)] #block #made)
         }
@@ -180,11 +182,14 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
         text(this.to_token_stream()).split('<').next().unwrap_or_default(),
         krate = text(krate.to_token_stream()),
     );
+    // What is said of the methods is said of the proxy.
+    let own: Vec<_> = block.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+    let docs = if own.is_empty() { quote!(#[doc = #told]) } else { quote!(#(#own)*) };
     let allowed = quote! {
         #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::all, clippy::pedantic, clippy::absolute_paths)]
     };
     quote! {
-        #[doc = #told]
+        #docs
         #allowed
         pub struct #proxy<#(#plain),*>(#private::Stub, ::core::marker::PhantomData<fn() -> (#(#types,)*)>);
 
@@ -298,7 +303,7 @@ fn arm(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
             let (#(#names,)*): (#(#types,)*) = call.arguments()?;
             // The lock is free again before the result is encoded.
             let __result: #output = {
-                let #binding = #krate::__private::#lock(object);
+                let #binding = #krate::__private::#lock(object)?;
                 Self::#name(#object, #(#names),*)
             };
             call.returns(&__result)

@@ -10,47 +10,51 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::CallError;
-use super::message::{NUMBER, Outcome, Request, UNANSWERED};
-use crate::net::remote::{Endpoint, Limits, Link, LinkReceiver, LinkSender, RemoteError};
+use super::home::{self, Home};
+use super::message::{GREETING, NUMBER, Outcome, Request, UNANSWERED};
+use crate::net::remote::{Caller, Link, LinkReceiver, LinkSender, RemoteError};
 use crate::sys::{own, poller};
 use crate::wire::codec::{Codec, CodecError, Wire};
 
-/// Where a server is, and how to talk with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Home {
-    pub(super) endpoint: Endpoint,
-    pub(super) limits: Limits,
-}
-
 /// The connections of this process, as long as anybody uses them.
-static CONNECTIONS: Mutex<Vec<(Endpoint, Weak<Connection>)>> = Mutex::new(Vec::new());
+static CONNECTIONS: Mutex<Vec<Weak<Connection>>> = Mutex::new(Vec::new());
 
 /// The connection of this process to a server.
 pub(super) fn connect(home: &Home) -> Result<Arc<Connection>, CallError> {
-    if let Some(connection) = known(&home.endpoint) {
+    if let Some(connection) = home.server.and_then(known) {
         return Ok(connection);
     }
     // Others need not wait while this one connects.
     let new = Arc::new(Connection::new(home)?);
+    // But to the server a process is one: if another has connected meanwhile, that is its connection.
     let mut connections = CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    connections.retain(|(_, connection)| connection.strong_count() > 0);
-    connections.push((home.endpoint.clone(), Arc::downgrade(&new)));
-    Ok(new)
+    let others: Vec<_> = connections.iter().filter_map(Weak::upgrade).collect();
+    let connection = others.iter().find(|other| other.leads_to(new.home.server)).map(Arc::clone);
+    let connection = connection.unwrap_or_else(|| {
+        connections.push(Arc::downgrade(&new));
+        Arc::clone(&new)
+    });
+    connections.retain(|connection| connection.strong_count() > 0);
+    drop(connections);
+    drop((others, new));
+    Ok(connection)
 }
 
-fn known(endpoint: &Endpoint) -> Option<Arc<Connection>> {
-    let found: Vec<_> = {
+fn known(server: u64) -> Option<Arc<Connection>> {
+    let connections: Vec<_> = {
         let connections = CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.iter().filter(|(at, _)| at == endpoint).filter_map(|(_, weak)| weak.upgrade()).collect()
+        connections.iter().filter_map(Weak::upgrade).collect()
     };
-    found.into_iter().find(|connection| connection.is_usable())
+    connections.into_iter().find(|connection| connection.leads_to(Some(server)))
 }
 
 /// A connection to a server.
 pub(super) struct Connection {
+    home: Arc<Home>,
+    /// Whether it goes over a local socket.
+    private: bool,
     /// The process that made it. A copy of that has the socket, and must leave it alone.
     pid: u32,
     /// Taken when it is dropped.
@@ -98,9 +102,14 @@ impl State {
 pub(super) struct Reply(Vec<u8>);
 
 impl Reply {
+    pub(super) fn new(message: Vec<u8>) -> Self {
+        Self(message)
+    }
+
     pub(super) fn value<R: DeserializeOwned>(&self) -> Result<R, CallError> {
         let decode = |error: CodecError| CallError::Decode(error.to_string());
-        let (outcome, rest) = Wire::decode_front::<Outcome>(&self.0[NUMBER..]).map_err(decode)?;
+        let answer = self.0.get(NUMBER..).unwrap_or_default();
+        let (outcome, rest) = Wire::decode_front::<Outcome>(answer).map_err(decode)?;
         match outcome {
             Outcome::Done => Wire::decode(rest).map_err(decode),
             Outcome::Failed(fault) => Err(fault.into()),
@@ -111,12 +120,31 @@ impl Reply {
 /// What writes the arguments behind the request.
 pub(super) type Arguments<'a> = &'a dyn Fn(&mut Vec<u8>) -> Result<(), CodecError>;
 
+/// Says hello: the number of the server.
+fn greet(sender: &LinkSender, receiver: &mut LinkReceiver, patience: Duration) -> Result<u64, CallError> {
+    let mut frame = GREETING.to_le_bytes().to_vec();
+    Wire::append(&Request::Hello, &mut frame).map_err(|error| CallError::Encode(error.to_string()))?;
+    sender.send(&frame).map_err(CallError::ServerGone)?;
+    Reply(receiver.recv_timeout(patience).map_err(CallError::ServerGone)?).value()
+}
+
 impl Connection {
     fn new(home: &Home) -> Result<Self, CallError> {
-        let link = Link::connect(&home.endpoint, None, &home.limits).map_err(CallError::ServerGone)?;
-        let (sender, receiver) = link.split();
-        let state = State { receiver: Some(receiver), waiting: HashMap::new(), next: UNANSWERED, gone: None };
-        Ok(Self { pid: own::pid(), sender: Some(sender), state: Mutex::new(state) })
+        let Home { endpoint, limits, key, tls, .. } = home;
+        let link = Link::connect_with(endpoint, key.as_ref(), limits, tls.as_ref());
+        let (sender, mut receiver) = link.map_err(CallError::ServerGone)?.split();
+        let server = Some(greet(&sender, &mut receiver, limits.handshake())?);
+        if home.server.is_some() && home.server != server {
+            return Err(CallError::UnknownObject); // another has taken its place
+        }
+        let home = Arc::new(Home { server, ..home.clone() });
+        let private = matches!(sender.peer(), Caller::Local(_));
+        let state = State { receiver: Some(receiver), waiting: HashMap::new(), next: GREETING, gone: None };
+        Ok(Self { home, private, pid: own::pid(), sender: Some(sender), state: Mutex::new(state) })
+    }
+
+    pub(super) fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     /// Whether it was made by a process that this one is a copy of.
@@ -124,8 +152,9 @@ impl Connection {
         self.pid != own::pid()
     }
 
-    fn is_usable(&self) -> bool {
-        !self.is_of_another() && self.lock().gone.is_none()
+    /// Whether it leads to this server, and can be used.
+    fn leads_to(&self, server: Option<u64>) -> bool {
+        self.home.server == server && !self.is_of_another() && self.lock().gone.is_none()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,9 +162,12 @@ impl Connection {
     }
 
     /// Sends a request that is not answered.
-    pub(super) fn tell(&self, request: &Request) {
+    pub(super) fn tell(&self, request: &Request, arguments: Option<Arguments<'_>>) {
         let mut frame = UNANSWERED.to_le_bytes().to_vec();
-        if let (Some(sender), Ok(())) = (&self.sender, Wire::append(request, &mut frame)) {
+        let written = Wire::append(request, &mut frame).and_then(|()| {
+            arguments.map_or(Ok(()), |arguments| home::encoding(self.private, || arguments(&mut frame)))
+        });
+        if let (Some(sender), Ok(())) = (&self.sender, written) {
             let _who_calls_next_sees_it = sender.send(&frame);
         }
     }
@@ -152,7 +184,8 @@ impl Connection {
         let mut frame = vec![0; NUMBER];
         Wire::append(request, &mut frame).map_err(encode)?;
         if let Some(arguments) = arguments {
-            arguments(&mut frame).map_err(encode)?; // may call, too: proxies among them do
+            // May call, too: proxies among them do.
+            home::encoding(self.private, || arguments(&mut frame)).map_err(encode)?;
         }
         let number = {
             let mut state = self.lock();
@@ -194,6 +227,7 @@ impl Connection {
             if left.is_some_and(|left| left.is_zero()) {
                 drop(state);
                 self.give_up(number);
+                self.tell(&Request::Cancel { call: number }, None);
                 return Err(CallError::TimedOut);
             }
             if let Some(receiver) = state.receiver.take() {

@@ -22,6 +22,9 @@ pub enum ManagerError {
     /// The process ended before it served.
     #[error("the manager ended before it served")]
     Ended(#[source] Option<Box<JoinError>>),
+    /// There is no such server, or it does not let this process in.
+    #[error("cannot connect to the manager: {0}")]
+    Connect(#[source] RemoteError),
     /// The process is there, and could not be reached.
     #[error("the manager cannot be reached: {0}")]
     Unreachable(#[from] CallError),
@@ -50,9 +53,13 @@ pub enum CallError {
     /// The method panicked. The object stays, as the panic left it.
     #[error("the method panicked: {}", .0.message)]
     Panicked(Panic),
-    /// The method has not returned until the proxy's [time limit](super::Proxy::with_timeout). It goes on.
-    #[error("the method has not returned in time: it goes on at the server, and its result is dropped")]
+    /// The method has not returned until the proxy's [time limit](super::Proxy::with_timeout). If it has begun it goes on, or ends
+    /// when it [sees that nobody waits](super::is_cancelled).
+    #[error("the method has not returned in time: it may go on at the server, and its result is dropped")]
     TimedOut,
+    /// Nobody waited any more for the call when its turn came. It was not done.
+    #[error("the call was given up before its turn came, and was not done")]
+    NotBegun,
     /// The arguments could not be encoded. Nothing was sent.
     #[error("the arguments cannot be sent: {0}")]
     Encode(String),
@@ -112,6 +119,7 @@ impl From<Fault> for CallError {
             Fault::UnknownName(name) => Self::UnknownName(name),
             Fault::NameTaken(name) => Self::NameTaken(name),
             Fault::Refused(why) => Self::Refused(why),
+            Fault::NotBegun => Self::NotBegun,
         }
     }
 }

@@ -10,14 +10,19 @@ use crate::launch::Panic;
 /// The number of requests that are not answered.
 pub(super) const UNANSWERED: u64 = 0;
 
+/// The number of the first request of a connection.
+pub(super) const GREETING: u64 = 1;
+
 /// How many bytes the number has.
 pub(super) const NUMBER: usize = 8;
 
 /// What a client wants.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Calls a method. Its arguments follow.
     Call { object: u64, method: u32 },
+    /// Calls a method that takes no time, before anything else is read. Its arguments follow; what it returns goes nowhere.
+    Tell { object: u64, method: u32 },
     /// Makes an object by a function of the same build, and holds it. The function's arguments follow. Answered with the object.
     Create { build: Vec<u8>, maker: u64 },
     /// Holds an object. A ticket is given back.
@@ -36,6 +41,10 @@ pub(super) enum Request {
     Count,
     /// Ends the server.
     Shutdown,
+    /// Nobody waits any more for the answer to a call.
+    Cancel { call: u64 },
+    /// What a client says first. Answered with the number of the server.
+    Hello,
 }
 
 /// How it went.
@@ -67,4 +76,6 @@ pub enum Fault {
     NameTaken(String),
     /// The server does not do that.
     Refused(String),
+    /// Nobody waited any more for a call that had not begun.
+    NotBegun,
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::caller::is_cancelled;
+use super::home::encoding;
 use super::message::Fault;
 use super::proxy::Proxy;
 use crate::launch::panic;
@@ -43,11 +45,13 @@ pub struct Invocation<'a> {
     arguments: &'a [u8],
     /// Where the result goes, behind what is there.
     reply: &'a mut Vec<u8>,
+    /// Whether that stays on this machine.
+    private: bool,
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn new(method: u32, arguments: &'a [u8], reply: &'a mut Vec<u8>) -> Self {
-        Self { method, arguments, reply }
+    pub(super) fn new(method: u32, arguments: &'a [u8], reply: &'a mut Vec<u8>, private: bool) -> Self {
+        Self { method, arguments, reply, private }
     }
 
     /// Which method it is.
@@ -69,18 +73,27 @@ impl<'a> Invocation<'a> {
     /// # Errors
     /// When it cannot be encoded.
     pub fn returns<R: Serialize>(&mut self, result: &R) -> Result<(), Fault> {
-        Wire::append(result, self.reply).map_err(|error| Fault::Result(error.to_string()))
+        let written = encoding(self.private, || Wire::append(result, self.reply));
+        written.map_err(|error| Fault::Result(error.to_string()))
     }
 }
 
 /// The object for a method with `&self`. What a panic left is there.
-pub fn shared<T>(object: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    object.read().unwrap_or_else(PoisonError::into_inner)
+///
+/// # Errors
+/// When nobody waits for the call any more, which has waited for others until now.
+pub fn shared<T>(object: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Fault> {
+    let object = object.read().unwrap_or_else(PoisonError::into_inner);
+    if is_cancelled() { Err(Fault::NotBegun) } else { Ok(object) }
 }
 
 /// The object for a method with `&mut self`.
-pub fn exclusively<T>(object: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    object.write().unwrap_or_else(PoisonError::into_inner)
+///
+/// # Errors
+/// As [`shared`].
+pub fn exclusively<T>(object: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Fault> {
+    let object = object.write().unwrap_or_else(PoisonError::into_inner);
+    if is_cancelled() { Err(Fault::NotBegun) } else { Ok(object) }
 }
 
 /// An object of any service.
@@ -91,6 +104,11 @@ pub(super) trait Object: Send + Sync {
 }
 
 struct Served<T>(RwLock<T>);
+
+/// A value as an object.
+pub(super) fn served<T: Service>(value: T) -> Arc<dyn Object> {
+    Arc::new(Served(RwLock::new(value)))
+}
 
 impl<T: Service> Object for Served<T> {
     fn call(&self, call: &mut Invocation<'_>) -> Result<(), Fault> {
@@ -145,7 +163,7 @@ where
     A: DeserializeOwned,
 {
     let arguments: A = Wire::decode(arguments).map_err(|error| Fault::Arguments(error.to_string()))?;
-    Ok(Arc::new(Served(RwLock::new(runtime::conjure::<F>().make(arguments)))))
+    Ok(served(runtime::conjure::<F>().make(arguments)))
 }
 
 /// Runs code of the user's, whose panics are faults.

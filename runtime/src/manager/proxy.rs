@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::CallError;
-use super::client::{self, Connection, Home};
+use super::access::Access;
+use super::home::Home;
 use super::message::Request;
 use crate::wire::codec::{Codec, Wire};
 
@@ -44,11 +45,11 @@ pub struct Stub {
 
 /// Keeps an object for this process, until drop.
 struct Hold {
-    home: Home,
+    home: Arc<Home>,
     object: u64,
     service: u64,
     /// Or why there is none.
-    connection: Mutex<Result<Arc<Connection>, CallError>>,
+    access: Mutex<Result<Access, CallError>>,
 }
 
 /// A proxy on its way.
@@ -62,14 +63,15 @@ struct Travelling {
 }
 
 impl Stub {
-    /// Of an object that the connection holds already.
-    pub(super) fn held(home: Home, connection: Arc<Connection>, object: u64, service: u64) -> Self {
-        let connection = Mutex::new(Ok(connection));
-        Self { hold: Arc::new(Hold { home, object, service, connection }), limit: None }
+    /// Of an object that this process holds already.
+    pub(super) fn held(access: Access, object: u64, service: u64) -> Self {
+        let home = Arc::clone(access.home());
+        Self { hold: Arc::new(Hold { home, object, service, access: Mutex::new(Ok(access)) }), limit: None }
     }
 
-    pub(super) fn home(&self) -> &Home {
-        &self.hold.home
+    /// Whether the object is at this server.
+    pub(super) fn is_at(&self, home: &Home) -> bool {
+        self.hold.home.server == home.server
     }
 
     pub(super) fn object(&self) -> u64 {
@@ -85,9 +87,17 @@ impl Stub {
         method: u32,
         arguments: &A,
     ) -> Result<R, CallError> {
-        let connection = self.hold.connection()?;
+        let access = self.hold.access()?;
         let request = Request::Call { object: self.hold.object, method };
-        connection.call(&request, Some(&|frame| Wire::append(arguments, frame)), self.limit)?.value()
+        access.call(&request, Some(&|frame| Wire::append(arguments, frame)), self.limit)?.value()
+    }
+
+    /// Calls a method that takes no time: before the next call of this process is. Nobody learns what it returned, nor whether it was called.
+    pub fn tell<A: Serialize>(&self, method: u32, arguments: &A) {
+        if let Ok(access) = self.hold.access() {
+            let request = Request::Tell { object: self.hold.object, method };
+            access.tell(&request, Some(&|frame| Wire::append(arguments, frame)));
+        }
     }
 
     /// Reads a proxy of a service, as it is written.
@@ -99,36 +109,38 @@ impl Stub {
         if service != P::service() {
             return Err(de::Error::custom(CallError::OtherService));
         }
-        let connection = take(&home, object, service, ticket);
-        let hold = Hold { home, object, service, connection: Mutex::new(connection) };
+        let access = take(&home, object, service, ticket);
+        // If there was a way already, its key may be known, which need not have travelled.
+        let home = access.as_ref().map_or_else(|_| Arc::new(home), |access| Arc::clone(access.home()));
+        let hold = Hold { home, object, service, access: Mutex::new(access) };
         Ok(Self { hold: Arc::new(hold), limit })
     }
 }
 
 /// Holds an object at its server.
-fn take(home: &Home, object: u64, service: u64, ticket: u64) -> Result<Arc<Connection>, CallError> {
-    let connection = client::connect(home)?;
-    connection.call(&Request::Hold { object, service, ticket }, None, None)?.value::<()>()?;
-    Ok(connection)
+fn take(home: &Home, object: u64, service: u64, ticket: u64) -> Result<Access, CallError> {
+    let access = Access::find(home)?;
+    access.call(&Request::Hold { object, service, ticket }, None, None)?.value::<()>()?;
+    Ok(access)
 }
 
 impl Hold {
-    fn connection(&self) -> Result<Arc<Connection>, CallError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(&*connection, Ok(connection) if connection.is_of_another()) {
+    fn access(&self) -> Result<Access, CallError> {
+        let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*access, Ok(access) if access.is_of_another()) {
             // This process is a copy of that which held it, and holds for itself from now on. The original does as before.
-            *connection = take(&self.home, self.object, self.service, 0);
+            *access = take(&self.home, self.object, self.service, 0);
         }
-        connection.clone()
+        access.clone()
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(connection) = connection {
-            if !connection.is_of_another() {
-                connection.tell(&Request::Release { object: self.object });
+        let access = self.access.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(access) = access {
+            if !access.is_of_another() {
+                access.tell(&Request::Release { object: self.object }, None);
             }
         }
     }
@@ -138,12 +150,16 @@ impl Serialize for Stub {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Hold { home, object, service, .. } = &*self.hold;
         let request = Request::Ticket { object: *object };
-        let ticket =
-            self.hold.connection().and_then(|connection| connection.call(&request, None, None)?.value());
+        let ticket = self.hold.access().and_then(|access| access.call(&request, None, None)?.value());
         let ticket =
             ticket.map_err(|error| ser::Error::custom(format_args!("a proxy cannot travel: {error}")))?;
-        let travelling =
-            Travelling { home: home.clone(), object: *object, service: *service, ticket, limit: self.limit };
+        let travelling = Travelling {
+            home: home.to_travel(),
+            object: *object,
+            service: *service,
+            ticket,
+            limit: self.limit,
+        };
         travelling.serialize(serializer)
     }
 }

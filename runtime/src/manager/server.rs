@@ -5,16 +5,21 @@
 //! goes on reading. So a call that waits for ever costs a thread, and delays those behind it by a millisecond or two, once. While no calls come
 //! the overseer sleeps.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::Home;
+use serde::{Deserialize, Serialize};
+
+use super::guest::Rights;
+use super::home::Home;
 use super::object::guarded;
+use super::resident::Resident;
 use super::table::Table;
 use super::visit::Visit;
 use crate::channel::Sender;
-use crate::net::remote::{Acceptor, RemoteError};
+use crate::net::remote::{Acceptor, AuthKey, Endpoint, Refusals, RemoteError, TlsServer};
 use crate::sys::runtime;
 
 /// How often the overseer looks.
@@ -24,13 +29,27 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET: u32 = 64;
 
 /// The stack of threads that run methods: as that of any other thread.
-const STACK: usize = 2 << 20;
+pub(super) const STACK: usize = 2 << 20;
+
+/// Where a server listens for those who come from elsewhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Door {
+    pub(super) endpoint: Endpoint,
+    pub(super) key: Option<AuthKey>,
+    pub(super) tls: Option<TlsServer>,
+    pub(super) rights: Rights,
+}
 
 pub(super) struct Server {
+    pub(super) number: u64,
     pub(super) table: Table,
+    /// For local processes, and behind the door.
+    acceptors: Vec<Arc<Acceptor>>,
     state: Mutex<State>,
     /// Rung for the overseer.
     stir: Condvar,
+    /// Rung when it has ended.
+    ended: Condvar,
     sleeps: AtomicBool,
     /// How many calls have begun.
     begun: AtomicU64,
@@ -41,28 +60,19 @@ struct State {
     visits: Vec<Arc<Visit>>,
     next: u64,
     ends: bool,
+    /// Whether it has ended.
+    over: bool,
     /// Whether tickets have got a time at which they end.
     changed: bool,
 }
 
-/// What the manager's process does.
+/// What the manager's process does. It says where its door is when it is ready.
 #[allow(clippy::needless_pass_by_value)] // the arguments of a process are its own
-pub(super) fn main(home: Home, ready: Sender<Result<(), String>>) {
-    let prepared = Acceptor::bind(&home.endpoint, None, home.limits).and_then(|acceptor| {
-        let server = Arc::new(Server {
-            table: Table::new()?,
-            state: Mutex::default(),
-            stir: Condvar::new(),
-            sleeps: AtomicBool::new(false),
-            begun: AtomicU64::new(0),
-        });
-        let accepting = Arc::clone(&server);
-        runtime::thread("offspring-accept", STACK, move || accepting.accept(&acceptor))?;
-        Ok(server)
-    });
-    match prepared {
-        Ok(server) => {
-            if ready.send(Ok(())).is_ok() {
+pub(super) fn main(home: Home, door: Option<Door>, ready: Sender<Result<Endpoint, String>>) {
+    match Server::open(home, door) {
+        Ok(resident) => {
+            let server = resident.server();
+            if ready.send(Ok(server.endpoint().clone())).is_ok() {
                 drop(ready);
                 server.oversee();
             }
@@ -74,18 +84,66 @@ pub(super) fn main(home: Home, ready: Sender<Result<(), String>>) {
 }
 
 impl Server {
+    /// Listens for clients. Somebody is to [oversee](Self::oversee) it.
+    pub(super) fn open(home: Home, door: Option<Door>) -> io::Result<Arc<Resident>> {
+        let mut doors = vec![(Acceptor::bind(&home.endpoint, None, home.limits.clone())?, Rights::ALL)];
+        if let Some(Door { endpoint, key, tls, rights }) = door {
+            doors.push((Acceptor::bind_with(&endpoint, key, home.limits.clone(), tls)?, rights));
+        }
+        let doors: Vec<_> =
+            doors.into_iter().map(|(acceptor, rights)| (Arc::new(acceptor), rights)).collect();
+        let server = Arc::new(Self {
+            number: home.server.unwrap_or_default(),
+            table: Table::new()?,
+            acceptors: doors.iter().map(|(acceptor, _)| Arc::clone(acceptor)).collect(),
+            state: Mutex::default(),
+            stir: Condvar::new(),
+            ended: Condvar::new(),
+            sleeps: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
+        });
+        let resident = Resident::new(home, Arc::clone(&server));
+        for (acceptor, rights) in doors {
+            let accepting = Arc::clone(&server);
+            let thread =
+                runtime::thread("offspring-accept", STACK, move || accepting.accept(&acceptor, rights));
+            if let Err(error) = thread {
+                server.close();
+                return Err(error);
+            }
+        }
+        Ok(resident)
+    }
+
+    /// Where it is reached from elsewhere, or from this machine if it is not.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.door().endpoint()
+    }
+
+    /// Who was not let in there.
+    pub(super) fn refusals(&self) -> Refusals {
+        self.door().refusals()
+    }
+
+    fn door(&self) -> &Acceptor {
+        self.acceptors.last().unwrap_or_else(|| unreachable!("it listens for local processes at least"))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(self: &Arc<Self>, acceptor: &Acceptor) {
+    fn accept(self: &Arc<Self>, acceptor: &Acceptor, rights: Rights) {
         loop {
             match acceptor.accept() {
                 Ok(link) => {
                     let visit = {
                         let mut state = self.lock();
+                        if state.over {
+                            return;
+                        }
                         state.next += 1;
-                        let visit = Arc::new(Visit::new(state.next, link));
+                        let visit = Arc::new(Visit::new(state.next, link, rights));
                         state.visits.push(Arc::clone(&visit));
                         visit
                     };
@@ -131,7 +189,40 @@ impl Server {
         self.stir.notify_one();
     }
 
-    fn oversee(self: &Arc<Self>) {
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().over
+    }
+
+    /// Waits until it has ended.
+    pub(super) fn wait(&self) {
+        let mut state = self.lock();
+        while !state.over {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nobody comes any more, and those who are there are sent away.
+    fn close(&self) {
+        for acceptor in &self.acceptors {
+            acceptor.clear_out();
+        }
+        let visits = {
+            let mut state = self.lock();
+            state.over = true;
+            state.visits.clone()
+        };
+        for visit in visits {
+            visit.end();
+        }
+        let _printed_by_the_hook = guarded(|| {
+            drop(self.table.clear());
+            Ok(())
+        });
+        self.ended.notify_all();
+    }
+
+    /// Sees to it that no call keeps others waiting, until the server ends.
+    pub(super) fn oversee(self: &Arc<Self>) {
         let (mut seen, mut quiet) = (0, 0);
         let mut next_end = None;
         loop {
@@ -172,9 +263,6 @@ impl Server {
             self.sleeps.store(false, Ordering::SeqCst);
             quiet = 0;
         }
-        let _printed_by_the_hook = guarded(|| {
-            drop(self.table.clear());
-            Ok(())
-        });
+        self.close();
     }
 }

@@ -1,21 +1,20 @@
 //! One client of a server, from the time it is connected until it is gone.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::message::{Fault, NUMBER, Outcome, Request, UNANSWERED};
-use super::object::{Invocation, MakerFn, guarded};
+use super::caller::{self, Caller, Consequences, Occasion};
+use super::guest::{Guest, Rights, fail};
+use super::message::{Fault, NUMBER, Request, UNANSWERED};
 use super::server::Server;
-use crate::net::remote::{Link, LinkReceiver, LinkSender, RemoteError};
-use crate::sys::image;
+use crate::net::remote::{self, Link, LinkReceiver, LinkSender, RemoteError};
 use crate::wire::codec::{Codec, Wire};
 
-/// How many threads one client may keep busy. Its next call waits until one of them is free.
+/// How many threads one client may keep busy. One more reads what it says, sees when it is gone, and refuses further calls.
 const MAX_THREADS: usize = 1024;
 
 pub(super) struct Visit {
-    number: u64,
+    guest: Guest,
     sender: LinkSender,
     state: Mutex<State>,
     /// How many calls have begun.
@@ -28,20 +27,22 @@ struct State {
     /// Here while nobody reads.
     receiver: Option<LinkReceiver>,
     threads: usize,
-    /// How often the client holds which object; `None` when it is gone.
-    held: Option<HashMap<u64, u64>>,
+    /// What each of them does.
+    calls: Vec<Arc<Occasion>>,
 }
 
 impl Visit {
-    pub(super) fn new(number: u64, link: Link) -> Self {
+    pub(super) fn new(number: u64, link: Link, rights: Rights) -> Self {
         let (sender, receiver) = link.split();
-        let state = State { receiver: Some(receiver), threads: 0, held: Some(HashMap::new()) };
+        let private = matches!(sender.peer(), remote::Caller::Local(_));
+        let guest = Guest::new(Caller::new(number, sender.peer(), rights.create), rights, private);
+        let state = State { receiver: Some(receiver), threads: 0, calls: Vec::new() };
         let (begun, seen) = Default::default();
-        Self { number, sender, state: Mutex::new(state), begun, seen }
+        Self { guest, sender, state: Mutex::new(state), begun, seen }
     }
 
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.guest.caller.number()
     }
 
     pub(super) fn begun(&self) -> u64 {
@@ -57,12 +58,17 @@ impl Visit {
         let begun = self.begun();
         let same = self.seen.swap(begun, Ordering::Relaxed) == begun;
         let state = self.lock();
-        same && begun > 0 && state.receiver.is_some() && state.threads < MAX_THREADS
+        same && begun > 0 && state.receiver.is_some() && state.threads <= MAX_THREADS
     }
 
     /// Reads, and does what is read, until another reads or the client is gone.
     pub(super) fn attend(&self, server: &Server) {
-        self.lock().threads += 1;
+        let call = Arc::new(Occasion::default());
+        {
+            let mut state = self.lock();
+            state.threads += 1;
+            state.calls.push(Arc::clone(&call));
+        }
         let (mut message, mut reply) = (Vec::new(), Vec::new());
         loop {
             let Some(mut receiver) = self.lock().receiver.take() else { break };
@@ -79,124 +85,75 @@ impl Visit {
             };
             reply.clear();
             reply.extend_from_slice(&number.to_le_bytes());
-            let takes_time = matches!(request, Request::Call { .. } | Request::Create { .. });
-            if takes_time {
-                self.begun.fetch_add(1, Ordering::Relaxed);
-                self.lock().receiver = Some(receiver);
-                server.begins();
-            } else {
+            match request {
+                Request::Call { .. } | Request::Create { .. } => {
+                    call.begin(number);
+                    self.begun.fetch_add(1, Ordering::Relaxed);
+                    let is_one_too_many = {
+                        let mut state = self.lock();
+                        state.receiver = Some(receiver);
+                        state.threads > MAX_THREADS
+                    };
+                    server.begins();
+                    if is_one_too_many {
+                        let why = format!("the server does {MAX_THREADS} calls of this process already");
+                        fail(Fault::Refused(why), &mut reply);
+                    } else {
+                        caller::during(&self.guest.caller, &call, || {
+                            self.guest.answer(server, request, arguments, &mut reply);
+                        });
+                    }
+                    call.end();
+                    self.send(number, &mut reply);
+                }
+                Request::Cancel { call } => {
+                    let mut state = self.lock();
+                    let happened: Vec<_> = state.calls.iter().map(|other| other.happen(Some(call))).collect();
+                    state.receiver = Some(receiver);
+                    drop(state);
+                    // This may take a while.
+                    happened.into_iter().for_each(Consequences::come);
+                }
                 // In their order: what is held before it is released.
-                self.answer(server, number, request, arguments, &mut reply);
-                self.lock().receiver = Some(receiver);
-                continue;
+                request => {
+                    caller::during(&self.guest.caller, &call, || {
+                        self.guest.answer(server, request, arguments, &mut reply);
+                    });
+                    self.send(number, &mut reply);
+                    self.lock().receiver = Some(receiver);
+                }
             }
-            self.answer(server, number, request, arguments, &mut reply);
         }
-        self.lock().threads -= 1;
+        let mut state = self.lock();
+        state.threads -= 1;
+        state.calls.retain(|other| !Arc::ptr_eq(other, &call));
     }
 
-    fn answer(&self, server: &Server, number: u64, request: Request, arguments: &[u8], reply: &mut Vec<u8>) {
-        let done = Wire::append(&Outcome::Done, reply).map_err(|error| Fault::Result(error.to_string()));
-        let done = done.and_then(|()| self.perform(server, request, arguments, reply));
-        if let Err(fault) = done {
-            Self::fail(fault, reply);
-        }
+    fn send(&self, number: u64, reply: &mut Vec<u8>) {
         if number == UNANSWERED {
             return;
         }
         if let Err(error @ RemoteError::TooLarge { .. }) = self.sender.send(reply) {
-            Self::fail(Fault::Result(error.to_string()), reply);
+            fail(Fault::Result(error.to_string()), reply);
             let _it_may_be_gone = self.sender.send(reply);
-        }
-    }
-
-    fn fail(fault: Fault, reply: &mut Vec<u8>) {
-        reply.truncate(NUMBER);
-        let _faults_are_plain = Wire::append(&Outcome::Failed(fault), reply);
-    }
-
-    fn perform(
-        &self,
-        server: &Server,
-        request: Request,
-        arguments: &[u8],
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let table = &server.table;
-        match request {
-            Request::Call { object, method } => {
-                let object = table.object(object)?;
-                // The last to have it may be this call, so that it drops it, too.
-                guarded(move || object.call(&mut Invocation::new(method, arguments, reply)))
-            }
-            Request::Create { build, maker } => {
-                if build != image::build_id() {
-                    return Err(Fault::Refused("the server runs another build of the program".into()));
-                }
-                let maker = image::function_at::<MakerFn>(maker)
-                    .ok_or_else(|| Fault::Refused("the server has no such function".into()))?;
-                let object = guarded(|| maker(arguments))?;
-                let number = table.enter(object);
-                self.note(server, number);
-                Invocation::new(0, &[], reply).returns(&number)
-            }
-            Request::Hold { object, service, ticket } => {
-                table.hold(object, service, ticket)?;
-                self.note(server, object);
-                Ok(())
-            }
-            Request::Release { object } => {
-                let held = self.lock().held.as_mut().is_some_and(|held| {
-                    let Some(count) = held.get_mut(&object) else { return false };
-                    *count -= 1;
-                    if *count == 0 {
-                        held.remove(&object);
-                    }
-                    true
-                });
-                if held {
-                    drop(table.release(object, 1));
-                }
-                Ok(())
-            }
-            Request::Ticket { object } => {
-                let ticket = table.ticket(object, self.number)?;
-                Invocation::new(0, &[], reply).returns(&ticket)
-            }
-            Request::Register { name, object } => table.register(name, object),
-            Request::Unregister { name } => {
-                let known = table.unregister(&name).is_some();
-                Invocation::new(0, &[], reply).returns(&known)
-            }
-            Request::Find { name, service } => {
-                let object = table.find(name, service)?;
-                self.note(server, object);
-                Invocation::new(0, &[], reply).returns(&object)
-            }
-            Request::Count => Invocation::new(0, &[], reply).returns(&table.count()),
-            Request::Shutdown => {
-                server.end();
-                Ok(())
-            }
-        }
-    }
-
-    /// The client holds an object once more. If it is gone meanwhile, nobody does.
-    fn note(&self, server: &Server, object: u64) {
-        let there = self.lock().held.as_mut().map(|held| *held.entry(object).or_default() += 1);
-        if there.is_none() {
-            drop(server.table.release(object, 1));
         }
     }
 
     /// The client is gone, and with it what it held.
     fn leave(&self, server: &Server) {
-        let held = self.lock().held.take();
+        let calls = self.lock().calls.clone();
         self.sender.shutdown();
-        for (object, holds) in held.into_iter().flatten() {
-            drop(server.table.release(object, holds));
+        // Calls that wait take nothing for nobody, and then what it has is taken from it.
+        for call in &calls {
+            call.happen(None).come();
         }
+        self.guest.leave(server);
         server.forget(self);
+    }
+
+    /// The server ends.
+    pub(super) fn end(&self) {
+        self.sender.shutdown();
     }
 
     /// Nobody can attend to the client.

@@ -158,6 +158,11 @@ fn ending() -> CodecError {
     CodecError::new("this thread is ending: its storage is gone")
 }
 
+/// Whether this thread packs a value, which goes to another process of this machine.
+pub(crate) fn is_packing() -> bool {
+    LOADING.try_with(|hook| hook.active.get()).unwrap_or_default()
+}
+
 /// Makes a parcel of a value.
 pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Parcel, CodecError> {
     let mut parcel = Parcel::default();

@@ -18,16 +18,11 @@ use std::time::{Duration, Instant};
 use super::link::{Permit, check_user};
 use super::timed::Timed;
 #[cfg(feature = "rustls")]
-use super::tls::{TlsServer, TlsTalk};
+use super::tls::TlsTalk;
 use super::transport::Transport;
-use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, greeting};
+use super::{AuthKey, Caller, Endpoint, Limits, Link, RemoteError, TlsServer, greeting};
 use crate::sys::poller::{self, Poller};
 use crate::sys::stream::{Stream, StreamListening};
-
-/// There is none.
-#[cfg(not(feature = "rustls"))]
-#[derive(Debug)]
-enum TlsServer {}
 
 /// The token of the socket that listens.
 const LISTENING: u64 = 0;
@@ -46,7 +41,7 @@ const STACK: usize = 256 << 10;
 pub struct Acceptor {
     shared: Arc<Shared>,
     endpoint: Endpoint,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -128,7 +123,8 @@ impl Acceptor {
         Self::bind_with(endpoint, key, limits, Some(tls))
     }
 
-    fn bind_with(
+    /// Listens, with TLS or without.
+    pub(crate) fn bind_with(
         endpoint: &Endpoint,
         key: Option<AuthKey>,
         limits: Limits,
@@ -167,7 +163,7 @@ impl Acceptor {
         let listener = Arc::clone(&shared);
         let thread =
             std::thread::Builder::new().name("acceptor".into()).spawn(move || listener.listen(&listening))?;
-        Ok(Self { shared, endpoint, thread: Some(thread) })
+        Ok(Self { shared, endpoint, thread: Mutex::new(Some(thread)) })
     }
 
     /// Where it listens: with the port that it has, and an absolute path.
@@ -227,14 +223,20 @@ impl Acceptor {
     pub fn close(&self) {
         self.shared.close();
     }
+
+    /// Takes no more clients, and waits until its place is free for others.
+    pub(crate) fn clear_out(&self) {
+        self.shared.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _its_panic_was_printed = thread.join();
+        }
+    }
 }
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
-        self.shared.close();
-        if let Some(thread) = self.thread.take() {
-            let _its_panic_was_printed = thread.join();
-        }
+        self.clear_out();
     }
 }
 

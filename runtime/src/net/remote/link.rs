@@ -23,9 +23,9 @@ use std::time::{Duration, Instant};
 
 use super::timed::Timed;
 #[cfg(feature = "rustls")]
-use super::tls::{TlsClient, TlsTalk};
+use super::tls::TlsTalk;
 use super::transport::Transport;
-use super::{AuthKey, Endpoint, Limits, RemoteError, greeting};
+use super::{AuthKey, Endpoint, Limits, RemoteError, TlsClient, greeting};
 use crate::net::Peer;
 use crate::sys::stream::{Origin, Stream};
 use crate::sys::{local, poller};
@@ -124,6 +124,22 @@ impl Link {
         let their_limit = greeting::as_client(&mut talk, key, limits.max_message)?;
         let connection = talk.into_connection();
         Self::new(Transport::tls(stream, connection), limits, their_limit, None)
+    }
+
+    /// Connects, with TLS or without.
+    pub(crate) fn connect_with(
+        endpoint: &Endpoint,
+        key: Option<&AuthKey>,
+        limits: &Limits,
+        tls: Option<&TlsClient>,
+    ) -> Result<Self, RemoteError> {
+        match tls {
+            None => Self::connect(endpoint, key, limits),
+            #[cfg(feature = "rustls")]
+            Some(tls) => Self::connect_tls(endpoint, key, limits, tls),
+            #[cfg(not(feature = "rustls"))]
+            Some(never) => match *never {},
+        }
     }
 
     /// A stream to an endpoint, which is not greeted.

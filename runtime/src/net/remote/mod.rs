@@ -48,6 +48,8 @@ pub(crate) mod greeting;
 mod key;
 mod limits;
 pub(crate) mod link;
+#[cfg(not(feature = "rustls"))]
+mod no_tls;
 mod nonce;
 mod timed;
 #[cfg(feature = "rustls")]
@@ -60,6 +62,8 @@ pub use error::RemoteError;
 pub use key::AuthKey;
 pub use limits::Limits;
 pub use link::{Caller, Link, LinkReceiver, LinkSender};
+#[cfg(not(feature = "rustls"))]
+pub(crate) use no_tls::{TlsClient, TlsServer};
 pub(crate) use nonce::random_number;
 #[cfg(feature = "rustls")]
 pub use tls::{TlsClient, TlsServer};

@@ -22,6 +22,8 @@ use rustls::{
     ServerConnection, SignatureScheme,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::RemoteError;
 use super::greeting::{Binding, Talk};
 use super::timed::Timed;
@@ -40,8 +42,35 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, RemoteError>
 }
 
 /// What a server shows: see [`Acceptor::bind_tls`](super::Acceptor::bind_tls).
-#[derive(Clone)]
-pub struct TlsServer(Arc<ServerConfig>);
+///
+/// As an [`AuthKey`](super::AuthKey) it can be an argument of a process. What prints it prints nothing of its private key.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Shown", into = "Shown")]
+pub struct TlsServer {
+    config: Arc<ServerConfig>,
+    made_of: Shown,
+}
+
+/// What a [`TlsServer`] is made of: PEM.
+#[derive(Clone, Serialize, Deserialize)]
+struct Shown {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl From<TlsServer> for Shown {
+    fn from(tls: TlsServer) -> Self {
+        tls.made_of
+    }
+}
+
+impl TryFrom<Shown> for TlsServer {
+    type Error = RemoteError;
+
+    fn try_from(shown: Shown) -> Result<Self, RemoteError> {
+        Self::from_pem(&shown.chain, &shown.key)
+    }
+}
 
 impl TlsServer {
     /// A certificate, with those that lead to its authority behind it, and its private key; both as PEM.
@@ -49,6 +78,7 @@ impl TlsServer {
     /// # Errors
     /// [`RemoteError::Tls`] when they cannot be read, or do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, RemoteError> {
+        let made_of = Shown { chain: chain.into(), key: key.into() };
         let key = PrivateKeyDer::from_pem_slice(key).map_err(failed)?;
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
@@ -57,11 +87,11 @@ impl TlsServer {
             .with_single_cert(certificates(chain)?, key)
             .map_err(failed)?;
         config.send_tls13_tickets = 0; // nobody resumes, and the server speaks only when it is asked
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), made_of })
     }
 
     pub(super) fn connection(&self) -> Result<Connection, RemoteError> {
-        ServerConnection::new(Arc::clone(&self.0)).map(Connection::Server).map_err(failed)
+        ServerConnection::new(Arc::clone(&self.config)).map(Connection::Server).map_err(failed)
     }
 }
 
@@ -72,10 +102,36 @@ impl fmt::Debug for TlsServer {
 }
 
 /// Whom a client takes for the server: see [`Link::connect_tls`](super::Link::connect_tls).
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Trust", into = "Trust")]
 pub struct TlsClient {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    made_of: Trust,
+}
+
+/// What a [`TlsClient`] is made of: PEM.
+#[derive(Clone, Serialize, Deserialize)]
+enum Trust {
+    Pinned { certificate: Vec<u8> },
+    SignedBy { authorities: Vec<u8>, name: String },
+}
+
+impl From<TlsClient> for Trust {
+    fn from(tls: TlsClient) -> Self {
+        tls.made_of
+    }
+}
+
+impl TryFrom<Trust> for TlsClient {
+    type Error = RemoteError;
+
+    fn try_from(trust: Trust) -> Result<Self, RemoteError> {
+        match trust {
+            Trust::Pinned { certificate } => Self::pinned(&certificate),
+            Trust::SignedBy { authorities, name } => Self::signed_by(&authorities, &name),
+        }
+    }
 }
 
 impl TlsClient {
@@ -84,6 +140,7 @@ impl TlsClient {
     /// # Errors
     /// [`RemoteError::Tls`] when it cannot be read.
     pub fn pinned(certificate: &[u8]) -> Result<Self, RemoteError> {
+        let made_of = Trust::Pinned { certificate: certificate.into() };
         let certificate = certificates(certificate)?.swap_remove(0);
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
@@ -93,7 +150,7 @@ impl TlsClient {
             .with_no_client_auth();
         config.enable_sni = false;
         let name = ServerName::try_from("pinned.invalid").map_err(failed)?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), name, made_of })
     }
 
     /// Servers that one of these authorities has signed for this name. Given as PEM.
@@ -101,6 +158,7 @@ impl TlsClient {
     /// # Errors
     /// [`RemoteError::Tls`] when they cannot be read, or the name cannot be one.
     pub fn signed_by(authorities: &[u8], name: &str) -> Result<Self, RemoteError> {
+        let made_of = Trust::SignedBy { authorities: authorities.into(), name: name.into() };
         let mut roots = RootCertStore::empty();
         for authority in certificates(authorities)? {
             roots.add(authority).map_err(failed)?;
@@ -111,7 +169,7 @@ impl TlsClient {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = ServerName::try_from(name.to_owned()).map_err(failed)?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), name, made_of })
     }
 
     pub(super) fn connection(&self) -> Result<Connection, RemoteError> {

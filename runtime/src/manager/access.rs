@@ -1,0 +1,66 @@
+//! The ways of a process to an object: over a link, or on the spot if the process has the server itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CallError;
+use super::client::{self, Arguments, Connection, Reply};
+use super::home::Home;
+use super::message::Request;
+use super::resident::{self, Resident};
+
+/// How a process gets at the objects of a server.
+#[derive(Clone)]
+pub(super) enum Access {
+    Link(Arc<Connection>),
+    Here(Arc<Resident>),
+}
+
+impl Access {
+    /// Finds the server: in this process, at the end of a link that there is, or of a new one.
+    pub(super) fn find(home: &Home) -> Result<Self, CallError> {
+        if let Some(resident) = home.server.and_then(resident::of) {
+            return Ok(Self::Here(resident));
+        }
+        let connection = client::connect(home)?;
+        // The number of a server is known only then, if just its endpoint was.
+        let resident = connection.home().server.and_then(resident::of);
+        Ok(resident.map_or(Self::Link(connection), Self::Here))
+    }
+
+    pub(super) fn home(&self) -> &Arc<Home> {
+        match self {
+            Self::Link(connection) => connection.home(),
+            Self::Here(resident) => resident.home(),
+        }
+    }
+
+    /// Whether this process is a copy of that which it belongs to.
+    pub(super) fn is_of_another(&self) -> bool {
+        match self {
+            Self::Link(connection) => connection.is_of_another(),
+            Self::Here(resident) => resident.is_of_another(),
+        }
+    }
+
+    /// Asks for something, and waits for the answer.
+    pub(super) fn call(
+        &self,
+        request: &Request,
+        arguments: Option<Arguments<'_>>,
+        limit: Option<Duration>,
+    ) -> Result<Reply, CallError> {
+        match self {
+            Self::Link(connection) => connection.call(request, arguments, limit),
+            Self::Here(resident) => resident.call(request, arguments, limit),
+        }
+    }
+
+    /// Asks for something that is not answered.
+    pub(super) fn tell(&self, request: &Request, arguments: Option<Arguments<'_>>) {
+        match self {
+            Self::Link(connection) => connection.tell(request, arguments),
+            Self::Here(resident) => resident.tell(request, arguments),
+        }
+    }
+}
