@@ -187,17 +187,17 @@ impl Visit {
     fn send(&self, reply: &mut Vec<u8>, waits_since: &mut Option<Instant>) {
         let may_wait =
             self.lock().has_request() && waits_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE;
-        let send = |reply: &[u8]| {
+        let pass_on = |reply: &[u8]| {
             if may_wait {
                 self.sender.put(reply).map(|put| put == Put::Sent)
             } else {
                 self.sender.send(reply).map(|()| true)
             }
         };
-        let mut sent = send(reply);
+        let mut sent = pass_on(reply);
         if let Err(error @ RemoteError::TooLarge { .. }) = sent {
             fail(Fault::Result(error.to_string()), reply);
-            sent = send(reply);
+            sent = pass_on(reply);
         }
         if sent.unwrap_or(true) {
             *waits_since = None;
