@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::CallError;
 use super::home::{self, Home};
 use super::message::{GREETING, NUMBER, Outcome, Request, UNANSWERED};
+use super::patience::{Alarm, Patience};
 use crate::net::remote::{Caller, Link, LinkReceiver, LinkSender, Put, RemoteError};
 use crate::sys::spin::Spin;
 use crate::sys::{own, poller};
@@ -63,6 +65,8 @@ pub(super) struct Connection {
     private: bool,
     /// The process that made it. A copy of that has the socket, and must leave it alone.
     pid: u32,
+    /// Whether somebody has seen that the link is over: nobody is to begin with it.
+    cut: AtomicBool,
     /// Taken when it is dropped.
     sender: Option<LinkSender>,
     state: Mutex<State>,
@@ -141,15 +145,15 @@ pub(super) type Arguments<'a> = &'a dyn Fn(&mut Vec<u8>) -> Result<(), CodecErro
 fn greet(sender: &LinkSender, receiver: &mut LinkReceiver, patience: Duration) -> Result<u64, CallError> {
     let mut frame = GREETING.to_le_bytes().to_vec();
     Wire::append(&Request::Hello, &mut frame).map_err(|error| CallError::Encode(error.to_string()))?;
-    sender.send(&frame).map_err(CallError::ServerGone)?;
-    Reply(receiver.recv_timeout(patience).map_err(CallError::ServerGone)?).value()
+    sender.send(&frame).map_err(CallError::Unreachable)?;
+    Reply(receiver.recv_timeout(patience).map_err(CallError::Unreachable)?).value()
 }
 
 impl Connection {
     fn new(home: &Home) -> Result<Self, CallError> {
         let Home { endpoint, limits, key, tls, .. } = home;
         let link = Link::connect_with(endpoint, key.as_ref(), limits, tls.as_ref());
-        let (sender, mut receiver) = link.map_err(CallError::ServerGone)?.split();
+        let (sender, mut receiver) = link.map_err(CallError::Unreachable)?.split();
         let server = Some(greet(&sender, &mut receiver, limits.handshake())?);
         if home.server.is_some() && home.server != server {
             return Err(CallError::UnknownObject); // another has taken its place
@@ -167,6 +171,7 @@ impl Connection {
             home,
             private,
             pid: own::pid(),
+            cut: AtomicBool::new(false),
             sender: Some(sender),
             state: Mutex::new(state),
             together: Spin::new(Duration::ZERO),
@@ -184,7 +189,8 @@ impl Connection {
 
     /// Whether it leads to this server, and can be used.
     fn leads_to(&self, server: Option<u64>) -> bool {
-        self.home.server == server && !self.is_of_another() && self.lock().gone.is_none()
+        let is_over = || self.cut.load(Ordering::Relaxed) || self.lock().gone.is_some();
+        self.home.server == server && !self.is_of_another() && !is_over()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,9 +213,11 @@ impl Connection {
         &self,
         request: &Request,
         arguments: Option<Arguments<'_>>,
-        limit: Option<Duration>,
+        patience: &Patience,
     ) -> Result<Reply, CallError> {
-        let deadline = poller::deadline(limit);
+        let deadline = poller::deadline(patience.limit);
+        let alarm = patience.cancel.as_ref().map(Alarm::new).transpose();
+        let alarm = alarm.map_err(|error| CallError::Refused(format!("the call cannot wait: {error}")))?;
         let encode = |error: CodecError| CallError::Encode(error.to_string());
         let mut frame = vec![0; NUMBER];
         Wire::append(request, &mut frame).map_err(encode)?;
@@ -221,7 +229,10 @@ impl Connection {
         let (number, alone) = {
             let mut state = self.lock();
             if let Some(why) = &state.gone {
-                return Err(CallError::ServerGone(why.clone()));
+                return Err(CallError::Unreachable(why.clone()));
+            }
+            if alarm.as_ref().is_some_and(Alarm::is_rung) {
+                return Err(CallError::NotBegun);
             }
             state.next += 1;
             let (number, alone) = (state.next, state.waiting.is_empty() && !state.crowded);
@@ -238,7 +249,7 @@ impl Connection {
             // What it said before it ended is still to be read: an answer may be among it, or why it ended.
             Err(_it_is_gone) => {}
         }
-        self.wait(&seat, number, deadline)
+        self.wait(&seat, number, deadline, alarm.as_ref())
     }
 
     /// Sends a call, together with those that others send at the same time.
@@ -256,7 +267,13 @@ impl Connection {
         Ok(())
     }
 
-    fn wait(&self, seat: &Seat, number: u64, deadline: Option<Instant>) -> Result<Reply, CallError> {
+    fn wait(
+        &self,
+        seat: &Seat,
+        number: u64,
+        deadline: Option<Instant>,
+        alarm: Option<&Alarm<'_>>,
+    ) -> Result<Reply, CallError> {
         loop {
             if let Some(message) = seat.answer().take() {
                 return Ok(Reply(message));
@@ -270,15 +287,16 @@ impl Connection {
                 return Err(CallError::ServerGone(why));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let is_cancelled = alarm.is_some_and(Alarm::is_rung);
+            if is_cancelled || left.is_some_and(|left| left.is_zero()) {
                 drop(state);
                 self.give_up(number);
                 self.tell(&Request::Cancel { call: number }, None);
-                return Err(CallError::TimedOut);
+                return Err(if is_cancelled { CallError::Cancelled } else { CallError::TimedOut });
             }
             if let Some(receiver) = state.receiver.take() {
                 drop(state);
-                if let Some(message) = self.read(receiver, number, deadline) {
+                if let Some(message) = self.read(receiver, number, deadline, alarm) {
                     return Ok(Reply(message));
                 }
                 continue;
@@ -292,13 +310,20 @@ impl Connection {
     }
 
     /// Reads for all until the answer has come, the deadline has passed, or the link is over.
-    fn read(&self, mut receiver: LinkReceiver, number: u64, deadline: Option<Instant>) -> Option<Vec<u8>> {
+    fn read(
+        &self,
+        mut receiver: LinkReceiver,
+        number: u64,
+        deadline: Option<Instant>,
+        alarm: Option<&Alarm<'_>>,
+    ) -> Option<Vec<u8>> {
         let mut mine = None;
         while mine.is_none() {
             let mut message = Vec::new();
-            let mut came = match deadline {
-                None => receiver.recv_into(&mut message),
-                Some(deadline) => {
+            let mut came = match (alarm, deadline) {
+                (Some(alarm), deadline) => alarm.recv(&mut receiver, &mut message, deadline),
+                (None, None) => receiver.recv_into(&mut message),
+                (None, Some(deadline)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     receiver.recv_timeout_into(&mut message, left)
                 }
@@ -343,6 +368,14 @@ impl Connection {
             break;
         }
         mine
+    }
+
+    /// Whether the link is over, seen from outside: who reads may not have come to its end, where answers may be.
+    pub(super) fn is_cut(&self) -> bool {
+        if self.sender.as_ref().is_some_and(LinkSender::is_over) {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        self.cut.load(Ordering::Relaxed) || self.lock().gone.is_some()
     }
 
     /// Waits no longer for an answer.

@@ -7,6 +7,7 @@ use super::access::Access;
 use super::home::Home;
 use super::message::Request;
 use super::object::{fingerprint, served};
+use super::patience::Patience;
 use super::proxy::{Proxy, Stub};
 use super::resident::Resident;
 use super::server::{self, Door};
@@ -94,7 +95,7 @@ impl Server {
     /// # Errors
     /// When the server has ended.
     pub fn unregister(&self, name: &str) -> Result<bool, CallError> {
-        self.access().call(&Request::Unregister { name: name.into() }, None, None)?.value()
+        self.access().call(&Request::Unregister { name: name.into() }, None, &Patience::default())?.value()
     }
 
     /// A proxy of the object that a name leads to.

@@ -527,6 +527,11 @@ impl LinkSender {
         self.wire().caller
     }
 
+    /// Whether the other side has ended the link already, as far as this one can know without sending anything.
+    pub(crate) fn is_over(&self) -> bool {
+        self.wire().transport.stream().has_ended()
+    }
+
     /// How many bytes a message may have: what the other side allows.
     #[must_use]
     pub fn max_message(&self) -> usize {
@@ -603,6 +608,11 @@ impl LinkReceiver {
     #[must_use]
     pub fn peer(&self) -> Caller {
         self.wire.caller
+    }
+
+    /// What is ready when more has come, or the end, beside what has been read already.
+    pub(crate) fn sentinel(&self) -> poller::Sentinel<'_> {
+        self.wire.transport.stream().sentinel()
     }
 
     /// Ends both directions: see [`LinkSender::shutdown`].
