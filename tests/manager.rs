@@ -164,6 +164,52 @@ fn a_call_that_waits_keeps_nobody_from_calling() {
     });
 }
 
+/// A number that callers raise in turns.
+#[derive(Default)]
+struct Turns {
+    next: Mutex<u64>,
+    raised: Condvar,
+}
+
+#[offspring::service]
+impl Turns {
+    pub fn take(&self, turn: u64) {
+        let mut next = self.next.lock().unwrap();
+        while *next != turn {
+            next = self.raised.wait(next).unwrap();
+        }
+        *next += 1;
+        self.raised.notify_all();
+    }
+
+    pub fn next(&self) -> u64 {
+        *self.next.lock().unwrap()
+    }
+}
+
+#[offspring::test]
+fn calls_that_wait_for_the_callers_of_others_do_not_keep_their_answers() {
+    const CALLERS: u64 = 8;
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let turns = manager.create(Turns::default, ()).unwrap();
+    std::thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let turns = &turns;
+            scope.spawn(move || {
+                // No caller comes to its next turn before it has the answers for those before.
+                for turn in (caller..40 * CALLERS).step_by(CALLERS.try_into().unwrap()) {
+                    turns.take(turn).unwrap();
+                    for _ in 0..10 {
+                        assert!(turns.next().unwrap() > turn);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(turns.next().unwrap(), 40 * CALLERS);
+}
+
 #[offspring::test]
 fn a_call_ends_at_its_time_limit_and_others_go_on() {
     let _dog = watchdog();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use offspring::manager::{Caller, GoneHook, Proxy, caller, is_cancelled, when_cancelled};
+use offspring::manager::{Caller, CancelToken, GoneHook, Proxy, caller, is_cancelled, when_cancelled};
 use offspring::{CallError, Manager, Sender, spawn};
 use offspring_tests::{until, watchdog};
 
@@ -310,4 +310,95 @@ fn a_process_whose_calls_keep_all_threads_busy_is_refused_more_and_seen_to_end()
     assert_eq!(gate.waiting().unwrap(), 1024);
     child.kill().unwrap();
     until("nobody waits", || gate.waiting().unwrap() == 0);
+}
+
+#[offspring::test]
+fn a_call_is_cancelled_from_another_thread_and_the_server_is_told() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let gate = manager.create(Gate::default, ()).unwrap();
+    let others = gate.clone();
+    std::thread::scope(|scope| {
+        let waits_on = scope.spawn(move || others.pass());
+        until("it waits", || gate.waiting().unwrap() == 1);
+        let token = CancelToken::new();
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                let gate = gate.with_cancel(&token);
+                scope.spawn(move || gate.pass())
+            })
+            .collect();
+        until("all wait", || gate.waiting().unwrap() == 5);
+        token.cancel();
+        for waiting in waiting {
+            let error = waiting.join().unwrap().unwrap_err();
+            assert!(matches!(error, CallError::Cancelled) && !error.was_not_done(), "{error}");
+        }
+        until("nobody else waits", || gate.waiting().unwrap() == 1);
+        let error = gate.with_cancel(&token).pass().unwrap_err();
+        assert!(matches!(error, CallError::NotBegun) && error.was_not_done(), "{error}");
+        gate.permit().unwrap();
+        assert!(waits_on.join().unwrap().unwrap());
+    });
+    assert_eq!(gate.permits().unwrap(), 0);
+}
+
+#[offspring::test]
+fn a_token_that_nobody_cancels_changes_nothing_and_stays_at_home() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let gate = manager.create(Gate::default, ()).unwrap();
+    let token = CancelToken::new();
+    let with_token = gate.with_cancel(&token).with_timeout(Duration::from_secs(3600));
+    for _ in 0..50 {
+        with_token.permit().unwrap();
+        assert!(with_token.pass().unwrap());
+    }
+    let error = with_token.with_timeout(Duration::from_millis(2)).pass().unwrap_err();
+    assert!(error.is_timed_out(), "{error}");
+    token.cancel();
+    assert!(with_token.permits().unwrap_err().is_cancelled());
+    let child = |gate: GateProxy| {
+        gate.permit().unwrap();
+        gate.pass().unwrap()
+    };
+    assert!(spawn(child, (with_token,)).unwrap().join().unwrap());
+}
+
+/// Waits for something without a thread of its own's doing.
+#[derive(Default)]
+struct Echo(Mutex<Vec<u64>>);
+
+#[offspring::service]
+impl Echo {
+    pub async fn later(&self, value: u64) -> u64 {
+        let (sender, receiver) = offspring::channel().unwrap();
+        let thread = std::thread::spawn(move || sender.send(value).unwrap());
+        let value = receiver.recv_async().await.unwrap();
+        thread.join().unwrap();
+        self.0.lock().unwrap().push(value);
+        value
+    }
+
+    pub async fn take(&mut self) -> Vec<u64> {
+        std::future::ready(()).await;
+        std::mem::take(self.0.get_mut().unwrap())
+    }
+
+    pub async fn fail(&mut self) {
+        std::future::ready(()).await;
+        panic!("later");
+    }
+}
+
+#[offspring::test]
+fn methods_may_be_async() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let echo = manager.create(Echo::default, ()).unwrap();
+    for value in [3, 4] {
+        assert_eq!(echo.later(value).unwrap(), value);
+    }
+    assert!(matches!(echo.fail(), Err(CallError::Panicked(panic)) if panic.message == "later"));
+    assert_eq!(echo.take().unwrap(), [3, 4]);
 }

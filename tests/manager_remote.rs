@@ -2,10 +2,11 @@
 
 #![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
 
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use offspring::manager::{ManagerError, Proxy, Server, caller, is_cancelled, when_cancelled};
+use offspring::manager::{CancelToken, ManagerError, Proxy, Server, caller, is_cancelled, when_cancelled};
 use offspring::net::remote::{self, AuthKey, Endpoint, Limits, RemoteError, TlsClient, TlsServer};
 use offspring::{CallError, Manager, spawn};
 use offspring_tests::{runs, until, watchdog};
@@ -39,6 +40,11 @@ impl Counter {
 
     pub fn fail(&self) {
         panic!("it fails");
+    }
+
+    pub fn incr_and_die(&mut self) {
+        self.value += 1;
+        std::process::abort();
     }
 }
 
@@ -353,4 +359,164 @@ fn the_end_of_a_server_of_this_process_is_an_error_for_all_and_its_place_is_free
     let again = Manager::builder().listen(there.clone()).authkey(key()).serve().unwrap();
     assert_eq!(again.endpoint(), &there);
     assert!(counter.get().unwrap_err().is_server_gone());
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+#[offspring::test]
+fn a_reconnecting_proxy_finds_its_object_at_the_server_that_was_started_anew() {
+    let _dog = watchdog();
+    let server = server();
+    let there = server.endpoint().clone();
+    let client = |there: Endpoint, ready: offspring::Sender<()>, go: offspring::Receiver<()>| {
+        let manager = connect(&there);
+        let plain: CounterProxy = manager.get("counter").unwrap();
+        let counter: CounterProxy = manager.get_reconnecting("counter", LONG).unwrap();
+        assert_eq!(counter.incr(1).unwrap(), 6);
+        ready.send(()).unwrap();
+        go.recv().unwrap();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let counter = counter.clone();
+                std::thread::spawn(move || counter.incr(1).unwrap())
+            })
+            .collect();
+        for thread in threads {
+            assert!(thread.join().unwrap() > 5);
+        }
+        assert!(plain.get().unwrap_err().is_server_gone());
+        // It is one in other processes, too, and so is what is made of it.
+        let limited = counter.with_timeout(LONG);
+        spawn(|counter: CounterProxy| counter.incr(1).unwrap(), (limited,)).unwrap().join().unwrap()
+    };
+    let (ready, is_ready) = offspring::channel().unwrap();
+    let (go, may_go) = offspring::channel().unwrap();
+    let child = spawn(client, (there.clone(), ready, may_go)).unwrap();
+    is_ready.recv().unwrap();
+    drop(server);
+    let again = Manager::builder().listen(there).authkey(key()).serve().unwrap();
+    // The child may come before the name is there.
+    go.send(()).unwrap();
+    again.register("counter", &again.serve(Counter { value: 5 })).unwrap();
+    assert_eq!(child.join().unwrap(), 10);
+}
+
+#[offspring::test]
+fn a_call_that_may_have_been_done_is_not_done_again() {
+    let _dog = watchdog();
+    let first = manager();
+    let there = first.endpoint().clone();
+    let client = |there: Endpoint, ready: offspring::Sender<()>, go: offspring::Receiver<()>| {
+        let counter: CounterProxy = connect(&there).get_reconnecting("counter", LONG).unwrap();
+        let error = counter.incr_and_die().unwrap_err();
+        assert!(matches!(error, CallError::ServerGone(_)) && !error.was_not_done(), "{error}");
+        ready.send(()).unwrap();
+        go.recv().unwrap();
+        counter.get().unwrap()
+    };
+    let (ready, is_ready) = offspring::channel().unwrap();
+    let (go, may_go) = offspring::channel().unwrap();
+    let child = spawn(client, (there.clone(), ready, may_go)).unwrap();
+    is_ready.recv().unwrap();
+    drop(first);
+    let again = Manager::builder().listen(there).authkey(key()).start().unwrap();
+    again.register("counter", &again.serve(Counter { value: 5 }).unwrap()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(child.join().unwrap(), 5);
+}
+
+/// Forwards connections to a server, and cuts them.
+struct Way {
+    endpoint: Endpoint,
+    streams: std::sync::Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Way {
+    fn to(there: &Endpoint) -> Self {
+        let Endpoint::Tcp { port, .. } = there else { panic!("a port") };
+        let (port, streams) = (*port, std::sync::Arc::new(Mutex::new(Vec::new())));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+        let known = std::sync::Arc::clone(&streams);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map(Result::unwrap) {
+                let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                for (mut from, mut to) in [
+                    (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                    (server.try_clone().unwrap(), client.try_clone().unwrap()),
+                ] {
+                    std::thread::spawn(move || {
+                        let _cut_or_over = std::io::copy(&mut from, &mut to);
+                        let _was_over = to.shutdown(Shutdown::Both);
+                    });
+                }
+                known.lock().unwrap().extend([client, server]);
+            }
+        });
+        Self { endpoint, streams }
+    }
+
+    fn cut(&self) {
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _was_over = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[offspring::test]
+fn a_reconnecting_proxy_finds_its_object_when_the_link_was_cut() {
+    let _dog = watchdog();
+    let manager = manager();
+    let way = Way::to(manager.endpoint());
+    let client = |there: Endpoint, ready: offspring::Sender<()>, go: offspring::Receiver<()>| {
+        let manager = connect(&there);
+        let plain: CounterProxy = manager.get("counter").unwrap();
+        let counter: CounterProxy = manager.get_reconnecting("counter", LONG).unwrap();
+        for value in 6..9 {
+            assert_eq!(counter.incr(1).unwrap(), value);
+            ready.send(()).unwrap();
+            go.recv().unwrap();
+        }
+        assert!(plain.get().unwrap_err().is_server_gone());
+        counter.get().unwrap()
+    };
+    let (ready, is_ready) = offspring::channel().unwrap();
+    let (go, may_go) = offspring::channel().unwrap();
+    let child = spawn(client, (way.endpoint.clone(), ready, may_go)).unwrap();
+    for _ in 0..3 {
+        is_ready.recv().unwrap();
+        way.cut();
+        go.send(()).unwrap();
+    }
+    assert_eq!(child.join().unwrap(), 8);
+}
+
+#[offspring::test]
+fn a_reconnecting_proxy_gives_up_when_its_time_is_over_or_it_is_cancelled() {
+    let _dog = watchdog();
+    let server = server();
+    let there = server.endpoint().clone();
+    let client = |there: Endpoint, ready: offspring::Sender<()>, go: offspring::Receiver<()>| {
+        let manager = connect(&there);
+        let short: CounterProxy = manager.get_reconnecting("counter", Duration::from_millis(30)).unwrap();
+        let long: CounterProxy = manager.get_reconnecting("counter", LONG).unwrap();
+        ready.send(()).unwrap();
+        go.recv().unwrap();
+        let error = short.get().unwrap_err();
+        assert!(error.is_server_gone() && error.was_not_done(), "{error}");
+        let token = CancelToken::new();
+        let waits = long.with_cancel(&token);
+        let waiting = std::thread::spawn(move || waits.get());
+        assert!(short.get().is_err());
+        token.cancel();
+        let error = waiting.join().unwrap().unwrap_err();
+        assert!(error.is_cancelled() && error.was_not_done(), "{error}");
+    };
+    let (ready, is_ready) = offspring::channel().unwrap();
+    let (go, may_go) = offspring::channel().unwrap();
+    let child = spawn(client, (there, ready, may_go)).unwrap();
+    is_ready.recv().unwrap();
+    drop(server);
+    go.send(()).unwrap();
+    child.join().unwrap();
 }

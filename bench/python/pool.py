@@ -6,12 +6,12 @@ Requests and answers are those of `src/pool/protocol.rs`. Each pool says which f
 them return iterables of the results.
 """
 
-import contextlib
 import importlib
 import os
 import sys
 import time
 
+from placing import children, part
 from tasks import LARGE, look, successor, work
 
 WORKERS = 2
@@ -190,28 +190,6 @@ class Driver:
         ended = time.perf_counter_ns() - begin
         assert result == 2, f"the result was {result} in place of 2"
         return {"Lived": {"made": made, "first_result": first, "ended": ended}}
-
-
-def children():
-    """The process ids of this process's children."""
-    found, me = [], str(os.getpid())
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as stat:
-                parent = stat.read().rpartition(")")[2].split()[1]
-        except OSError:
-            continue  # it has ended meanwhile
-        if parent == me:
-            found.append(int(name))
-    return found
-
-
-def part(here, there):
-    """Confines all threads of this process to a CPU, and those of its children to another."""
-    for pid, cpu in [(os.getpid(), here), *((child, there) for child in children())]:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setaffinity(int(thread), {cpu})
 
 
 def resident_kib():

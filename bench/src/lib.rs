@@ -12,6 +12,7 @@ mod figure;
 mod forked;
 mod link;
 mod locks;
+mod managers;
 mod memory;
 mod options;
 mod placement;
@@ -55,17 +56,21 @@ pub fn measure_start() -> ExitCode {
     })
 }
 
-/// The program for `channels` and `locks`.
+/// The program for `channels`, `locks` and `managers`.
 #[must_use]
 pub fn measure_talk() -> ExitCode {
-    run("channels|locks", |arguments| {
+    run("channels|locks|managers", |arguments| {
         Some(match *arguments {
             ["driver", "channels", contestant, placement] => channels::driver::main(contestant, placement),
             ["driver", "locks", contestant] => locks::driver::main(contestant),
             ["channels", ref options @ ..] => {
                 Options::parse(options).and_then(|options| channels::main(&options))
             }
+            ["driver", "managers", contestant, placement] => managers::driver::main(contestant, placement),
             ["locks", ref options @ ..] => Options::parse(options).and_then(|options| locks::main(&options)),
+            ["managers", ref options @ ..] => {
+                Options::parse(options).and_then(|options| managers::main(&options))
+            }
             _ => return None,
         })
     })

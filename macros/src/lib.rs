@@ -312,6 +312,9 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// called at the same time, those with `&mut self` one at a time. Arguments and results own their data, and are what serde
 /// encodes and decodes; proxies may be among them. An object is `Send`, `Sync` and `'static`.
 ///
+/// An `async fn` is run to its end on the thread of its call, which sleeps while the method waits, as that of any method does. Futures of
+/// libraries with a runtime of their own need that to run in the server's process.
+///
 /// A type may be generic: `impl<T: Bounds> Stack<T>` gives `StackProxy<T>`. What a comment above the block says is the documentation of the proxy.
 ///
 /// # Arguments

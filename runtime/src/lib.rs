@@ -244,7 +244,7 @@ pub mod __private {
 
     pub use crate::launch::guard::test_guard;
     pub use crate::launch::{Class, Entry, Failure};
-    pub use crate::manager::{Fault, Invocation, Stub, exclusively, fingerprint, shared};
+    pub use crate::manager::{Fault, Invocation, Stub, block_on, exclusively, fingerprint, shared};
     pub use crate::process::run;
 }
 

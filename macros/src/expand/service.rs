@@ -102,14 +102,8 @@ fn method<'a>(cx: &Ctxt, item: &'a ImplItem) -> Option<Method<'a>> {
             format!("the object stays at its server when `{name}` is called: take `&self` or `&mut self`, or remove `pub`"),
         );
     }
-    if name == "with_timeout" {
-        cx.error(name, "every proxy has a `with_timeout` of its own: give the method another name");
-    }
-    if sig.asyncness.is_some() {
-        cx.error(
-            sig.asyncness,
-            format!("the server runs methods on threads: make `{name}` a plain `fn`, which may wait"),
-        );
+    if ["with_timeout", "with_cancel"].iter().any(|own| name == own) {
+        cx.error(name, format!("every proxy has a `{name}` of its own: give the method another name"));
     }
     if !sig.generics.params.is_empty() {
         let generics = text(sig.generics.to_token_stream());
@@ -297,6 +291,10 @@ fn arm(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
     } else {
         (quote!(shared), quote!(&*__object))
     };
+    let mut called = quote!(Self::#name(#object, #(#names),*));
+    if item.sig.asyncness.is_some() {
+        called = quote!(#krate::__private::block_on(#called));
+    }
     let binding = if *exclusive { quote!(mut __object) } else { quote!(__object) };
     quote! {
         #number => {
@@ -304,7 +302,7 @@ fn arm(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
             // The lock is free again before the result is encoded.
             let __result: #output = {
                 let #binding = #krate::__private::#lock(object)?;
-                Self::#name(#object, #(#names),*)
+                #called
             };
             call.returns(&__result)
         }

@@ -1,12 +1,12 @@
 //! The ways of a process to an object: over a link, or on the spot if the process has the server itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::CallError;
 use super::client::{self, Arguments, Connection, Reply};
 use super::home::Home;
 use super::message::Request;
+use super::patience::Patience;
 use super::resident::{self, Resident};
 
 /// How a process gets at the objects of a server.
@@ -48,11 +48,19 @@ impl Access {
         &self,
         request: &Request,
         arguments: Option<Arguments<'_>>,
-        limit: Option<Duration>,
+        patience: &Patience,
     ) -> Result<Reply, CallError> {
         match self {
-            Self::Link(connection) => connection.call(request, arguments, limit),
-            Self::Here(resident) => resident.call(request, arguments, limit),
+            Self::Link(connection) => connection.call(request, arguments, patience),
+            Self::Here(resident) => resident.call(request, arguments, patience),
+        }
+    }
+
+    /// Whether the way is cut, as far as this process can know without asking for anything.
+    pub(super) fn is_cut(&self) -> bool {
+        match self {
+            Self::Link(connection) => connection.is_cut(),
+            Self::Here(_) => false,
         }
     }
 

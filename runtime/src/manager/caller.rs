@@ -21,7 +21,7 @@ struct Current {
 }
 
 /// What is to be done when something has happened.
-type Action = Box<dyn FnOnce() + Send>;
+pub(super) type Action = Box<dyn FnOnce() + Send>;
 
 /// Something that happens once, or never: the end of a client, the end of the interest in a call.
 #[derive(Default)]
@@ -43,12 +43,12 @@ impl Occasion {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_happened(&self) -> bool {
+    pub(super) fn has_happened(&self) -> bool {
         self.happened.load(Ordering::SeqCst)
     }
 
     /// Has an action done when it happens; now, if it has.
-    fn add(self: &Arc<Self>, action: Action) -> Hook {
+    pub(super) fn add(self: &Arc<Self>, action: Action) -> Hook {
         let mut state = self.lock();
         if self.has_happened() {
             drop(state);
@@ -106,7 +106,7 @@ fn run(action: Action) {
 }
 
 /// Where an action waits, until drop.
-struct Hook(Option<(Arc<Occasion>, u64)>);
+pub(super) struct Hook(Option<(Arc<Occasion>, u64)>);
 
 impl Drop for Hook {
     fn drop(&mut self) {

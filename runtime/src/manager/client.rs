@@ -1,10 +1,16 @@
 //! The client's side: one connection per server and process, which all threads call over.
 //!
 //! There is no thread that reads. Of those that wait for answers one has the receiver and reads for all: it hands the others' answers
-//! to them, and the receiver on when its own has come. So who calls alone sends, receives, and switches to nobody.
+//! to them, all that have come at once, and the receiver on when its own has come. So who calls alone sends, receives, and switches to
+//! nobody.
+//!
+//! Where several threads call all the time, what costs is to wake them, and each of the writes. Whoever calls first gives way once
+//! before it sends: those whose answers came together with its own put their next calls behind its, and all go in one write. It does so only as
+//! long as that pays off.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -14,7 +20,9 @@ use serde::de::DeserializeOwned;
 use super::CallError;
 use super::home::{self, Home};
 use super::message::{GREETING, NUMBER, Outcome, Request, UNANSWERED};
-use crate::net::remote::{Caller, Link, LinkReceiver, LinkSender, RemoteError};
+use super::patience::{Alarm, Patience};
+use crate::net::remote::{Caller, Link, LinkReceiver, LinkSender, Put, RemoteError};
+use crate::sys::spin::Spin;
 use crate::sys::{own, poller};
 use crate::wire::codec::{Codec, CodecError, Wire};
 
@@ -57,44 +65,57 @@ pub(super) struct Connection {
     private: bool,
     /// The process that made it. A copy of that has the socket, and must leave it alone.
     pid: u32,
+    /// Whether somebody has seen that the link is over: nobody is to begin with it.
+    cut: AtomicBool,
     /// Taken when it is dropped.
     sender: Option<LinkSender>,
     state: Mutex<State>,
+    /// What giving way to other callers has brought.
+    together: Spin,
 }
 
 struct State {
     /// Here while nobody reads.
     receiver: Option<LinkReceiver>,
-    waiting: HashMap<u64, Waiting>,
+    /// The calls that have no answer.
+    waiting: HashMap<u64, Arc<Seat>>,
     next: u64,
+    /// Whether answers for several have come together lately.
+    crowded: bool,
     gone: Option<RemoteError>,
 }
 
-/// A call that has no answer, or one that nobody has taken.
-enum Waiting {
-    For(Thread),
-    Came(Vec<u8>),
+/// Where a thread waits for the answer to its call.
+struct Seat {
+    thread: Thread,
+    /// Filled when the call is taken from those that wait.
+    answer: Mutex<Option<Vec<u8>>>,
+}
+
+impl Seat {
+    fn answer(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
-    /// Somebody who waits is to read: the receiver is here.
-    fn promote(&self) {
-        let waits = self.waiting.values().find_map(|waiting| match waiting {
-            Waiting::For(thread) => Some(thread),
-            Waiting::Came(_) => None,
-        });
-        if let Some(thread) = waits {
-            thread.unpark();
-        }
+    /// Somebody who waits is to read, if the receiver is here.
+    fn next_reader(&self) -> Option<Arc<Seat>> {
+        self.receiver.as_ref()?;
+        self.waiting.values().next().map(Arc::clone)
     }
 
     fn end(&mut self, why: RemoteError) {
         self.gone.get_or_insert(why);
-        for waiting in self.waiting.values() {
-            if let Waiting::For(thread) = waiting {
-                thread.unpark();
-            }
+        for seat in self.waiting.values() {
+            seat.thread.unpark();
         }
+    }
+}
+
+fn unpark(seats: impl IntoIterator<Item = Arc<Seat>>) {
+    for seat in seats {
+        seat.thread.unpark();
     }
 }
 
@@ -124,23 +145,37 @@ pub(super) type Arguments<'a> = &'a dyn Fn(&mut Vec<u8>) -> Result<(), CodecErro
 fn greet(sender: &LinkSender, receiver: &mut LinkReceiver, patience: Duration) -> Result<u64, CallError> {
     let mut frame = GREETING.to_le_bytes().to_vec();
     Wire::append(&Request::Hello, &mut frame).map_err(|error| CallError::Encode(error.to_string()))?;
-    sender.send(&frame).map_err(CallError::ServerGone)?;
-    Reply(receiver.recv_timeout(patience).map_err(CallError::ServerGone)?).value()
+    sender.send(&frame).map_err(CallError::Unreachable)?;
+    Reply(receiver.recv_timeout(patience).map_err(CallError::Unreachable)?).value()
 }
 
 impl Connection {
     fn new(home: &Home) -> Result<Self, CallError> {
         let Home { endpoint, limits, key, tls, .. } = home;
         let link = Link::connect_with(endpoint, key.as_ref(), limits, tls.as_ref());
-        let (sender, mut receiver) = link.map_err(CallError::ServerGone)?.split();
+        let (sender, mut receiver) = link.map_err(CallError::Unreachable)?.split();
         let server = Some(greet(&sender, &mut receiver, limits.handshake())?);
         if home.server.is_some() && home.server != server {
             return Err(CallError::UnknownObject); // another has taken its place
         }
         let home = Arc::new(Home { server, ..home.clone() });
         let private = matches!(sender.peer(), Caller::Local(_));
-        let state = State { receiver: Some(receiver), waiting: HashMap::new(), next: GREETING, gone: None };
-        Ok(Self { home, private, pid: own::pid(), sender: Some(sender), state: Mutex::new(state) })
+        let state = State {
+            receiver: Some(receiver),
+            waiting: HashMap::new(),
+            next: GREETING,
+            crowded: false,
+            gone: None,
+        };
+        Ok(Self {
+            home,
+            private,
+            pid: own::pid(),
+            cut: AtomicBool::new(false),
+            sender: Some(sender),
+            state: Mutex::new(state),
+            together: Spin::new(Duration::ZERO),
+        })
     }
 
     pub(super) fn home(&self) -> &Arc<Home> {
@@ -154,7 +189,8 @@ impl Connection {
 
     /// Whether it leads to this server, and can be used.
     fn leads_to(&self, server: Option<u64>) -> bool {
-        self.home.server == server && !self.is_of_another() && self.lock().gone.is_none()
+        let is_over = || self.cut.load(Ordering::Relaxed) || self.lock().gone.is_some();
+        self.home.server == server && !self.is_of_another() && !is_over()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -177,9 +213,11 @@ impl Connection {
         &self,
         request: &Request,
         arguments: Option<Arguments<'_>>,
-        limit: Option<Duration>,
+        patience: &Patience,
     ) -> Result<Reply, CallError> {
-        let deadline = poller::deadline(limit);
+        let deadline = poller::deadline(patience.limit);
+        let alarm = patience.cancel.as_ref().map(Alarm::new).transpose();
+        let alarm = alarm.map_err(|error| CallError::Refused(format!("the call cannot wait: {error}")))?;
         let encode = |error: CodecError| CallError::Encode(error.to_string());
         let mut frame = vec![0; NUMBER];
         Wire::append(request, &mut frame).map_err(encode)?;
@@ -187,19 +225,22 @@ impl Connection {
             // May call, too: proxies among them do.
             home::encoding(self.private, || arguments(&mut frame)).map_err(encode)?;
         }
-        let number = {
+        let seat = Arc::new(Seat { thread: thread::current(), answer: Mutex::new(None) });
+        let (number, alone) = {
             let mut state = self.lock();
             if let Some(why) = &state.gone {
-                return Err(CallError::ServerGone(why.clone()));
+                return Err(CallError::Unreachable(why.clone()));
+            }
+            if alarm.as_ref().is_some_and(Alarm::is_rung) {
+                return Err(CallError::NotBegun);
             }
             state.next += 1;
-            let number = state.next;
-            state.waiting.insert(number, Waiting::For(thread::current()));
-            number
+            let (number, alone) = (state.next, state.waiting.is_empty() && !state.crowded);
+            state.waiting.insert(number, Arc::clone(&seat));
+            (number, alone)
         };
         frame[..NUMBER].copy_from_slice(&number.to_le_bytes());
-        let sent = self.sender.as_ref().map_or(Err(RemoteError::Closed), |sender| sender.send(&frame));
-        match sent {
+        match self.send(&frame, alone) {
             Ok(()) => {}
             Err(error @ RemoteError::TooLarge { .. }) => {
                 self.give_up(number);
@@ -208,31 +249,54 @@ impl Connection {
             // What it said before it ended is still to be read: an answer may be among it, or why it ended.
             Err(_it_is_gone) => {}
         }
-        self.wait(number, deadline)
+        self.wait(&seat, number, deadline, alarm.as_ref())
     }
 
-    fn wait(&self, number: u64, deadline: Option<Instant>) -> Result<Reply, CallError> {
+    /// Sends a call, together with those that others send at the same time.
+    fn send(&self, frame: &[u8], alone: bool) -> Result<(), RemoteError> {
+        let sender = self.sender.as_ref().ok_or(RemoteError::Closed)?;
+        if alone {
+            return sender.send(frame);
+        }
+        if sender.put(frame)? == Put::First {
+            let length = sender.outbox_len();
+            let _together_or_alone =
+                self.together.after_giving_way(|| (sender.outbox_len() > length).then_some(()));
+            sender.flush()?;
+        }
+        Ok(())
+    }
+
+    fn wait(
+        &self,
+        seat: &Seat,
+        number: u64,
+        deadline: Option<Instant>,
+        alarm: Option<&Alarm<'_>>,
+    ) -> Result<Reply, CallError> {
         loop {
+            if let Some(message) = seat.answer().take() {
+                return Ok(Reply(message));
+            }
             let mut state = self.lock();
-            if let Some(Waiting::Came(_)) = state.waiting.get(&number) {
-                if let Some(Waiting::Came(message)) = state.waiting.remove(&number) {
-                    return Ok(Reply(message));
-                }
+            if !state.waiting.contains_key(&number) {
+                continue; // it has come
             }
             if let Some(why) = state.gone.clone() {
                 state.waiting.remove(&number);
                 return Err(CallError::ServerGone(why));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let is_cancelled = alarm.is_some_and(Alarm::is_rung);
+            if is_cancelled || left.is_some_and(|left| left.is_zero()) {
                 drop(state);
                 self.give_up(number);
                 self.tell(&Request::Cancel { call: number }, None);
-                return Err(CallError::TimedOut);
+                return Err(if is_cancelled { CallError::Cancelled } else { CallError::TimedOut });
             }
             if let Some(receiver) = state.receiver.take() {
                 drop(state);
-                if let Some(message) = self.read(receiver, number, deadline) {
+                if let Some(message) = self.read(receiver, number, deadline, alarm) {
                     return Ok(Reply(message));
                 }
                 continue;
@@ -246,56 +310,81 @@ impl Connection {
     }
 
     /// Reads for all until the answer has come, the deadline has passed, or the link is over.
-    fn read(&self, mut receiver: LinkReceiver, number: u64, deadline: Option<Instant>) -> Option<Vec<u8>> {
-        loop {
+    fn read(
+        &self,
+        mut receiver: LinkReceiver,
+        number: u64,
+        deadline: Option<Instant>,
+        alarm: Option<&Alarm<'_>>,
+    ) -> Option<Vec<u8>> {
+        let mut mine = None;
+        while mine.is_none() {
             let mut message = Vec::new();
-            let came = match deadline {
-                None => receiver.recv_into(&mut message),
-                Some(deadline) => {
+            let mut came = match (alarm, deadline) {
+                (Some(alarm), deadline) => alarm.recv(&mut receiver, &mut message, deadline),
+                (None, None) => receiver.recv_into(&mut message),
+                (None, Some(deadline)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     receiver.recv_timeout_into(&mut message, left)
                 }
             };
-            match came.map(|()| message.first_chunk::<NUMBER>().map(|bytes| u64::from_le_bytes(*bytes))) {
-                Ok(Some(other)) if other == number => {
-                    let mut state = self.lock();
-                    state.receiver = Some(receiver);
-                    state.waiting.remove(&number);
-                    state.promote();
-                    return Some(message);
-                }
-                Ok(Some(other)) => {
-                    // Nobody waits any more for what comes too late.
-                    if let Some(waiting) = self.lock().waiting.get_mut(&other) {
-                        if let Waiting::For(thread) = std::mem::replace(waiting, Waiting::Came(message)) {
-                            thread.unpark();
-                        }
+            let mut answered = Vec::new();
+            let mut state = self.lock();
+            while came.is_ok() {
+                let Some(other) = message.first_chunk::<NUMBER>().map(|bytes| u64::from_le_bytes(*bytes))
+                else {
+                    came = Err(RemoteError::Protocol { why: "an answer without a number".into() });
+                    break;
+                };
+                // Nobody waits any more for what comes too late.
+                if let Some(seat) = state.waiting.remove(&other) {
+                    let message = std::mem::take(&mut message);
+                    if other == number {
+                        mine = Some(message);
+                    } else {
+                        *seat.answer() = Some(message);
+                        answered.push(seat);
                     }
                 }
-                Ok(None) => {
-                    let why = RemoteError::Protocol { why: "an answer without a number".into() };
-                    self.lock().end(why);
-                    return None;
+                if !receiver.has_message() {
+                    break;
                 }
-                Err(RemoteError::TimedOut) => {
-                    self.lock().receiver = Some(receiver);
-                    return None;
-                }
-                Err(why) => {
-                    self.lock().end(why);
-                    return None;
-                }
+                came = receiver.recv_into(&mut message); // which is there
             }
+            state.crowded = !answered.is_empty();
+            match came {
+                Ok(()) if mine.is_none() => {
+                    drop(state);
+                    unpark(answered);
+                    continue;
+                }
+                Ok(()) | Err(RemoteError::TimedOut) => state.receiver = Some(receiver),
+                Err(why) => state.end(why),
+            }
+            let reader = state.next_reader();
+            drop(state);
+            unpark(answered);
+            unpark(reader);
+            break;
         }
+        mine
+    }
+
+    /// Whether the link is over, seen from outside: who reads may not have come to its end, where answers may be.
+    pub(super) fn is_cut(&self) -> bool {
+        if self.sender.as_ref().is_some_and(LinkSender::is_over) {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        self.cut.load(Ordering::Relaxed) || self.lock().gone.is_some()
     }
 
     /// Waits no longer for an answer.
     fn give_up(&self, number: u64) {
         let mut state = self.lock();
         state.waiting.remove(&number);
-        if state.receiver.is_some() {
-            state.promote(); // this thread may have been the one that was to read
-        }
+        let reader = state.next_reader(); // this thread may have been the one that was to read
+        drop(state);
+        unpark(reader);
     }
 }
 

@@ -36,9 +36,12 @@ pub enum ManagerError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The server has ended, or cannot be reached. The method may have been called, or not.
-    #[error("the server of the object is gone: {0}")]
+    /// The server has ended, or the way to it is cut, since the call was sent. It may have been done, or not.
+    #[error("the server of the object is gone, and the call may have been done: {0}")]
     ServerGone(#[source] RemoteError),
+    /// The server has ended, or cannot be reached. Nothing was sent.
+    #[error("the server of the object cannot be reached: {0}")]
+    Unreachable(#[source] RemoteError),
     /// There is no such object any more.
     #[error("the server has no such object: nobody held it, or the server is another than it was")]
     UnknownObject,
@@ -57,7 +60,11 @@ pub enum CallError {
     /// when it [sees that nobody waits](super::is_cancelled).
     #[error("the method has not returned in time: it may go on at the server, and its result is dropped")]
     TimedOut,
-    /// Nobody waited any more for the call when its turn came. It was not done.
+    /// The call was [cancelled](super::Proxy::with_cancel) after it was sent. It may have been done, or not; if it is being done, the method
+    /// [learns of it](super::is_cancelled).
+    #[error("the call was cancelled, and may have been done")]
+    Cancelled,
+    /// Nobody waited any more for the call when its turn came, or it was cancelled before it was sent. It was not done.
     #[error("the call was given up before its turn came, and was not done")]
     NotBegun,
     /// The arguments could not be encoded. Nothing was sent.
@@ -87,7 +94,7 @@ impl CallError {
     /// Whether the server has ended, or cannot be reached.
     #[must_use]
     pub fn is_server_gone(&self) -> bool {
-        matches!(self, Self::ServerGone(_))
+        matches!(self, Self::ServerGone(_) | Self::Unreachable(_))
     }
 
     /// Whether the time limit passed.
@@ -96,14 +103,24 @@ impl CallError {
         matches!(self, Self::TimedOut)
     }
 
+    /// Whether the call was cancelled by this process.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::NotBegun)
+    }
+
     /// Whether it is certain that the method was not called.
     #[must_use]
     pub fn was_not_done(&self) -> bool {
-        match self {
-            Self::ServerGone(error) => error.is_not_listening(),
-            Self::Panicked(_) | Self::TimedOut | Self::Result(_) | Self::Decode(_) => false,
-            _ => true,
-        }
+        !matches!(
+            self,
+            Self::ServerGone(_)
+                | Self::Panicked(_)
+                | Self::TimedOut
+                | Self::Cancelled
+                | Self::Result(_)
+                | Self::Decode(_)
+        )
     }
 }
 

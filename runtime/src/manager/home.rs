@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::remote::{AuthKey, Endpoint, Limits, RemoteError, TlsClient, random_number};
+use crate::net::remote::{AuthKey, Endpoint, Limits, TlsClient, random_number};
 use crate::wire::parcel;
 
 thread_local! {
@@ -47,9 +47,4 @@ pub(super) fn encoding<R>(private: bool, action: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(PRIVATE.replace(Some(private)));
     action()
-}
-
-/// The link to a server is over, in order.
-pub(super) fn ended() -> super::CallError {
-    super::CallError::ServerGone(RemoteError::Closed)
 }

@@ -47,6 +47,28 @@ pub(super) enum Request {
     Hello,
 }
 
+/// What takes about as long each time: a method of an object, or what makes objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Of {
+        object: u64,
+        method: u32,
+    },
+    Maker(u64),
+    /// A request that is done at once.
+    None,
+}
+
+impl Request {
+    pub(super) fn method(&self) -> Method {
+        match *self {
+            Self::Call { object, method } => Method::Of { object, method },
+            Self::Create { maker, .. } => Method::Maker(maker),
+            _ => Method::None,
+        }
+    }
+}
+
 /// How it went.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Outcome {

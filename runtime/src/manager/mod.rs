@@ -59,7 +59,7 @@
 //! - What a method returns arrives whole, its own `Result` included: `fail(&self) -> Result<u64, MyError>` becomes
 //!   `Result<Result<u64, MyError>, CallError>`. The outer error is that of the way there, the inner the object's own; they are not made one,
 //!   because who retries, and when, differs.
-//! - A call whose time limit passes, or whose caller is gone, is not done if it still waits for others to return. If it is being done, its method
+//! - A call whose time limit passes, which is [cancelled](Proxy::with_cancel), or whose caller is gone, is not done if it still waits for others to return. If it is being done, its method
 //!   [learns of it](when_cancelled).
 //! - A method knows [who calls](caller()), and can have something done [when that process is gone](Caller::when_gone).
 //! - A method that panics fails alone, with its message ([`CallError::Panicked`]). The object stays as the panic left it, and can be used.
@@ -71,8 +71,11 @@
 //! created ──> held ──clone──> held (the same hold: one per process and proxy that came there)
 //!              │  └─serialised──> travelling (a ticket at the server) ──decoded──> held in the other process
 //!              ├─dropped──> released
-//!              └─the server ends──> every call is `CallError::ServerGone`
+//!              └─the server ends──> every call is `CallError::ServerGone`, or `Unreachable` if it could not be sent
 //! ```
+//!
+//! A proxy that is [asked for by name](Manager::get_reconnecting) can find the way back to its object: to the same server, or the one that has taken its
+//! place.
 //!
 //! Proxies are arguments, results, and items of channels. A process has one connection to each server, made when it
 //! decodes its first proxy from there or [connects](Manager::connect), so that from then on its holds count. In the process of the server itself
@@ -87,8 +90,10 @@
 //! | a client, idle | its holds are released when the kernel closes its connection, which is at once |
 //! | a client, in a call | the method is [told](when_cancelled), and its answer dropped; if its turn has not come, it is not done |
 //! | a client, with a proxy on the way | the proxy can be decoded for [another minute](TRANSIT), or as long as others hold the object |
-//! | the server, before it has read a call | the caller gets [`CallError::ServerGone`]; it was not done |
+//! | the server, before it has read a call | the caller gets [`CallError::ServerGone`], and cannot know that it was not done |
 //! | the server, in a call | the caller gets the same; what was done of it is gone with the objects |
+//! | the server, before a call | the caller gets [`CallError::Unreachable`]; it was not done |
+//! | the link, not the server | the same; to the server, it is the client that is gone |
 //! | who started the manager | the server, too, and its clients see that |
 //! | the [`Manager`] that started it, dropped | the server ends; what its methods are doing is cut off; objects are dropped |
 //! | a [`Manager`] that connected to it, dropped | nothing, to the server |
@@ -119,6 +124,7 @@
 //! server connect to wherever it says, without a key of the server's going there.
 
 mod access;
+mod again;
 mod caller;
 mod client;
 mod error;
@@ -126,6 +132,7 @@ mod guest;
 mod home;
 mod message;
 mod object;
+mod patience;
 mod proxy;
 mod ready;
 mod resident;
@@ -143,6 +150,7 @@ use serde::de::DeserializeOwned;
 pub use caller::{Caller, CancelHook, GoneHook, caller, is_cancelled, when_cancelled};
 pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
+pub use patience::CancelToken;
 pub use proxy::Proxy;
 pub use ready::{
     AddPermitsError, Array, Barrier, BarrierError, BoundedSemaphore, Change, Condition, Dict, Event,
@@ -156,7 +164,7 @@ pub use table::TRANSIT;
 #[doc(hidden)]
 pub use message::Fault;
 #[doc(hidden)]
-pub use object::{Invocation, exclusively, fingerprint, shared};
+pub use object::{Invocation, block_on, exclusively, fingerprint, shared};
 #[doc(hidden)]
 pub use proxy::Stub;
 
@@ -165,6 +173,7 @@ use guest::Rights;
 use home::Home;
 use message::Request;
 use object::MakerFn;
+use patience::Patience;
 use server::Door;
 
 #[cfg(feature = "rustls")]
@@ -373,7 +382,7 @@ impl Manager {
 
     fn visit(home: Home) -> Result<Self, ManagerError> {
         let access = Access::find(&home).map_err(|error| match error {
-            CallError::ServerGone(why) => ManagerError::Connect(why),
+            CallError::ServerGone(why) | CallError::Unreachable(why) => ManagerError::Connect(why),
             other => ManagerError::Unreachable(other),
         })?;
         Ok(Self { access, endpoint: home.endpoint, child: None })
@@ -444,7 +453,11 @@ impl Manager {
             CallError::Refused("the function is in no part of the program that the server has, too".into())
         })?;
         let request = Request::Create { build: image::build_id().to_vec(), maker };
-        let reply = self.access.call(&request, Some(&|frame| Wire::append(&arguments, frame)), None)?;
+        let reply = self.access.call(
+            &request,
+            Some(&|frame| Wire::append(&arguments, frame)),
+            &Patience::default(),
+        )?;
         let object = reply.value::<u64>()?;
         let service = object::fingerprint::<F::Service>();
         Ok(Proxy::from_stub(Stub::held(self.access.clone(), object, service)))
@@ -467,7 +480,7 @@ impl Manager {
     /// # Errors
     /// See [`CallError`].
     pub fn unregister(&self, name: &str) -> Result<bool, CallError> {
-        self.access.call(&Request::Unregister { name: name.into() }, None, None)?.value()
+        self.access.call(&Request::Unregister { name: name.into() }, None, &Patience::default())?.value()
     }
 
     /// A proxy of the object that a name leads to.
@@ -478,13 +491,27 @@ impl Manager {
         get(&self.access, name)
     }
 
+    /// A proxy of the object that a name leads to, which finds it again: when the link was cut, or another server has taken the place of this one.
+    ///
+    /// A call that was not done for sure is then sent again, for at most as long as the limit, also while nobody is there or the name leads nowhere yet. One
+    /// that was sent, and has no answer, may have been done: it is [`CallError::ServerGone`], and the next one connects anew. So nothing is
+    /// done twice. To the server, a process that has connected anew is another [caller](caller()): it does not have what the former held.
+    ///
+    /// It finds again when it has travelled, too.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_reconnecting<P: Proxy>(&self, name: &str, limit: Duration) -> Result<P, CallError> {
+        Ok(P::from_stub(self.get::<P>(name)?.stub().clone().reconnecting(name, limit)))
+    }
+
     /// How many objects there are.
     ///
     /// # Errors
     /// See [`CallError`].
     #[doc(alias = "number_of_objects")]
     pub fn objects(&self) -> Result<usize, CallError> {
-        self.access.call(&Request::Count, None, None)?.value()
+        self.access.call(&Request::Count, None, &Patience::default())?.value()
     }
 
     /// The process of the server, if this one has started it.
@@ -503,7 +530,11 @@ impl Manager {
             self.end(&child);
             return Ok(());
         }
-        match self.access.call(&Request::Shutdown, None, None).and_then(|reply| reply.value::<()>()) {
+        match self
+            .access
+            .call(&Request::Shutdown, None, &Patience::default())
+            .and_then(|reply| reply.value::<()>())
+        {
             Err(error) if !error.is_server_gone() => Err(error),
             _it_ends => Ok(()),
         }
@@ -513,7 +544,7 @@ impl Manager {
         if self.access.is_of_another() {
             return; // a copy of the process that has the manager
         }
-        let _it_may_be_gone = self.access.call(&Request::Shutdown, None, Some(GRACE));
+        let _it_may_be_gone = self.access.call(&Request::Shutdown, None, &Patience::of(GRACE));
         if !matches!(child.wait_timeout(GRACE), Ok(Some(_))) {
             let _it_may_be_gone = child.kill();
             let _it_has_been_killed = child.wait();
@@ -528,13 +559,14 @@ fn register<P: Proxy>(access: &Access, name: &str, proxy: &P) -> Result<(), Call
         return Err(CallError::Refused("the object is another manager's".into()));
     }
     let request = Request::Register { name: name.into(), object: stub.object() };
-    access.call(&request, None, None)?.value()
+    access.call(&request, None, &Patience::default())?.value()
 }
 
 /// A proxy of the object that a name leads to.
 fn get<P: Proxy>(access: &Access, name: &str) -> Result<P, CallError> {
     let service = P::service();
-    let object = access.call(&Request::Find { name: name.into(), service }, None, None)?.value()?;
+    let object =
+        access.call(&Request::Find { name: name.into(), service }, None, &Patience::default())?.value()?;
     Ok(P::from_stub(Stub::held(access.clone(), object, service)))
 }
 

@@ -1,7 +1,10 @@
 //! Objects, as the server sees them: whatever has methods by number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,6 +97,24 @@ pub fn shared<T>(object: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Fault> {
 pub fn exclusively<T>(object: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Fault> {
     let object = object.write().unwrap_or_else(PoisonError::into_inner);
     if is_cancelled() { Err(Fault::NotBegun) } else { Ok(object) }
+}
+
+/// Runs an `async` method to its end on this thread.
+pub fn block_on<F: Future>(method: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut method = pin!(method);
+    loop {
+        if let Poll::Ready(output) = method.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
+    }
 }
 
 /// An object of any service.

@@ -1,8 +1,7 @@
 //! The server's own process as a user of its objects: nothing goes over a link.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use super::CallError;
 use super::caller::{self, Caller, Occasion};
@@ -10,7 +9,9 @@ use super::client::{Arguments, Reply};
 use super::guest::{Guest, Rights};
 use super::home::{self, Home};
 use super::message::{NUMBER, Request};
+use super::patience::{CancelToken, Patience};
 use super::server::{STACK, Server};
+use crate::net::remote::RemoteError;
 use crate::sys::{own, runtime};
 
 /// The servers of this process.
@@ -82,16 +83,18 @@ impl Resident {
         self: &Arc<Self>,
         request: &Request,
         arguments: Option<Arguments<'_>>,
-        limit: Option<Duration>,
+        patience: &Patience,
     ) -> Result<Reply, CallError> {
         if self.server.is_over() {
-            return Err(home::ended());
+            return Err(CallError::Unreachable(RemoteError::Closed));
         }
         let encoded = Self::encode(arguments)?;
         let takes_time = matches!(request, Request::Call { .. } | Request::Create { .. });
-        let reply = match limit.filter(|_| takes_time) {
-            None => caller::within(&self.guest.caller, || self.answer(request.clone(), &encoded)),
-            Some(limit) => self.answer_in_time(request.clone(), encoded, limit)?,
+        let is_patient = patience.limit.is_none() && patience.cancel.is_none();
+        let reply = if is_patient || !takes_time {
+            caller::within(&self.guest.caller, || self.answer(request.clone(), &encoded))
+        } else {
+            self.answer_in_time(request.clone(), encoded, patience)?
         };
         Ok(Reply::new(reply))
     }
@@ -107,27 +110,37 @@ impl Resident {
         self: &Arc<Self>,
         request: Request,
         arguments: Vec<u8>,
-        limit: Duration,
+        patience: &Patience,
     ) -> Result<Vec<u8>, CallError> {
         let call = Arc::new(Occasion::default());
         let given_up = Arc::clone(&call);
-        let _hook = caller::when_cancelled(move || given_up.happen(None).come());
+        let _outer = caller::when_cancelled(move || given_up.happen(None).come());
         let (done, is_done) = channel();
+        let cancelled = done.clone();
+        let _hook = patience.cancel.as_ref().map(|token| {
+            token.when_cancelled(move || {
+                let _nobody_waits = cancelled.send(None);
+            })
+        });
+        if patience.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(CallError::NotBegun);
+        }
         let (resident, during) = (Arc::clone(self), Arc::clone(&call));
         let body = move || {
             let caller = resident.guest.caller.clone();
             let reply = caller::during(&caller, &during, || resident.answer(request, &arguments));
-            let _nobody_waits = done.send(reply);
+            let _nobody_waits = done.send(Some(reply));
         };
         runtime::thread("offspring-serve", STACK, body)
             .map_err(|error| CallError::Refused(format!("there is no thread for the call: {error}")))?;
-        match is_done.recv_timeout(limit) {
-            Ok(reply) => Ok(reply),
-            Err(RecvTimeoutError::Timeout) => {
-                call.happen(None).come();
-                Err(CallError::TimedOut)
-            }
-            Err(RecvTimeoutError::Disconnected) => unreachable!("panics are caught within an answer"),
+        let answered = match patience.limit {
+            Some(limit) => is_done.recv_timeout(limit).map_err(|_| CallError::TimedOut),
+            None => is_done.recv().map_err(|_| CallError::Cancelled),
+        };
+        let answered = answered.and_then(|reply| reply.ok_or(CallError::Cancelled));
+        if answered.is_err() {
+            call.happen(None).come();
         }
+        answered
     }
 }

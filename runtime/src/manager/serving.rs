@@ -7,11 +7,12 @@ use super::access::Access;
 use super::home::Home;
 use super::message::Request;
 use super::object::{fingerprint, served};
+use super::patience::Patience;
 use super::proxy::{Proxy, Stub};
 use super::resident::Resident;
 use super::server::{self, Door};
 use super::{CallError, Maker, ManagerError, Service};
-use crate::net::remote::{Endpoint, Refusals};
+use crate::net::remote::{Endpoint, Refusals, RemoteError};
 use crate::sys::runtime;
 
 /// A server of objects in this very process, on threads of its own: see [`Builder::serve`](super::Builder::serve). It ends when this is dropped.
@@ -90,7 +91,7 @@ impl Server {
         F: Maker<A>,
     {
         if self.resident.server().is_over() {
-            return Err(super::home::ended());
+            return Err(CallError::Unreachable(RemoteError::Closed));
         }
         Ok(self.serve(function.make(arguments)))
     }
@@ -112,7 +113,7 @@ impl Server {
     /// # Errors
     /// When the server has ended.
     pub fn unregister(&self, name: &str) -> Result<bool, CallError> {
-        self.access().call(&Request::Unregister { name: name.into() }, None, None)?.value()
+        self.access().call(&Request::Unregister { name: name.into() }, None, &Patience::default())?.value()
     }
 
     /// A proxy of the object that a name leads to.

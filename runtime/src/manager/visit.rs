@@ -2,16 +2,24 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::caller::{self, Caller, Consequences, Occasion};
 use super::guest::{Guest, Rights, fail};
-use super::message::{Fault, NUMBER, Request, UNANSWERED};
+use super::message::{Fault, Method, NUMBER, Request, UNANSWERED};
 use super::server::Server;
-use crate::net::remote::{self, Link, LinkReceiver, LinkSender, RemoteError};
+use crate::net::remote::{self, Link, LinkReceiver, LinkSender, Put, RemoteError};
 use crate::wire::codec::{Codec, Wire};
 
 /// How many threads one client may keep busy. One more reads what it says, sees when it is gone, and refuses further calls.
 const MAX_THREADS: usize = 1024;
+
+/// How long an answer may wait for those behind it, as long as calls are quick, so that they are sent together. Before a call that is
+/// known to take long, none waits; when one does unexpectedly, they wait until the overseer sees it.
+const PATIENCE: Duration = Duration::from_micros(100);
+
+/// How many methods that take long are remembered.
+const SLOW: usize = 64;
 
 pub(super) struct Visit {
     guest: Guest,
@@ -29,6 +37,32 @@ struct State {
     threads: usize,
     /// What each of them does.
     calls: Vec<Arc<Occasion>>,
+    /// The methods that have lately taken so long that another thread went on reading.
+    slow: Vec<Method>,
+}
+
+impl State {
+    /// Whether there is a request that has been read already.
+    fn has_request(&self) -> bool {
+        self.receiver.as_ref().is_some_and(LinkReceiver::has_message)
+    }
+
+    /// A call is over.
+    fn learn(&mut self, method: Method) {
+        let known = self.slow.iter().position(|other| *other == method);
+        match (known, self.receiver.is_none()) {
+            (None, true) => {
+                if self.slow.len() == SLOW {
+                    self.slow.remove(0);
+                }
+                self.slow.push(method);
+            }
+            (Some(place), false) => {
+                self.slow.swap_remove(place);
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+    }
 }
 
 impl Visit {
@@ -36,7 +70,7 @@ impl Visit {
         let (sender, receiver) = link.split();
         let private = matches!(sender.peer(), remote::Caller::Local(_));
         let guest = Guest::new(Caller::new(number, sender.peer(), rights.create), rights, private);
-        let state = State { receiver: Some(receiver), threads: 0, calls: Vec::new() };
+        let state = State { receiver: Some(receiver), threads: 0, calls: Vec::new(), slow: Vec::new() };
         let (begun, seen) = Default::default();
         Self { guest, sender, state: Mutex::new(state), begun, seen }
     }
@@ -69,9 +103,20 @@ impl Visit {
             state.threads += 1;
             state.calls.push(Arc::clone(&call));
         }
-        let (mut message, mut reply) = (Vec::new(), Vec::new());
+        // Who has read until now is in a call that takes long, and has answers that wait.
+        self.flush();
+        let (mut message, mut reply, mut waits_since) = (Vec::new(), Vec::new(), None::<Instant>);
         loop {
-            let Some(mut receiver) = self.lock().receiver.take() else { break };
+            let mut state = self.lock();
+            // Whoever is to wait has answered everything.
+            if waits_since.is_some() && !state.has_request() {
+                drop(state);
+                self.flush();
+                waits_since = None;
+                continue;
+            }
+            let Some(mut receiver) = state.receiver.take() else { break };
+            drop(state);
             let came = receiver.recv_into(&mut message);
             let request = came.ok().and_then(|()| {
                 let (number, rest) = message.split_first_chunk::<NUMBER>()?;
@@ -87,14 +132,18 @@ impl Visit {
             reply.extend_from_slice(&number.to_le_bytes());
             match request {
                 Request::Call { .. } | Request::Create { .. } => {
+                    let method = request.method();
                     call.begin(number);
                     self.begun.fetch_add(1, Ordering::Relaxed);
-                    let is_one_too_many = {
+                    let (is_one_too_many, is_slow) = {
                         let mut state = self.lock();
                         state.receiver = Some(receiver);
-                        state.threads > MAX_THREADS
+                        (state.threads > MAX_THREADS, state.slow.contains(&method))
                     };
                     server.begins();
+                    if is_slow && waits_since.take().is_some() {
+                        self.flush();
+                    }
                     if is_one_too_many {
                         let why = format!("the server does {MAX_THREADS} calls of this process already");
                         fail(Fault::Refused(why), &mut reply);
@@ -104,13 +153,14 @@ impl Visit {
                         });
                     }
                     call.end();
-                    self.send(number, &mut reply);
+                    self.lock().learn(method);
                 }
                 Request::Cancel { call } => {
                     let mut state = self.lock();
                     let happened: Vec<_> = state.calls.iter().map(|other| other.happen(Some(call))).collect();
                     state.receiver = Some(receiver);
                     drop(state);
+                    self.flush();
                     // This may take a while.
                     happened.into_iter().for_each(Consequences::come);
                 }
@@ -119,24 +169,44 @@ impl Visit {
                     caller::during(&self.guest.caller, &call, || {
                         self.guest.answer(server, request, arguments, &mut reply);
                     });
-                    self.send(number, &mut reply);
                     self.lock().receiver = Some(receiver);
                 }
+            }
+            if number != UNANSWERED {
+                self.send(&mut reply, &mut waits_since);
             }
         }
         let mut state = self.lock();
         state.threads -= 1;
         state.calls.retain(|other| !Arc::ptr_eq(other, &call));
+        drop(state);
+        self.flush();
     }
 
-    fn send(&self, number: u64, reply: &mut Vec<u8>) {
-        if number == UNANSWERED {
-            return;
-        }
-        if let Err(error @ RemoteError::TooLarge { .. }) = self.sender.send(reply) {
+    /// Sends an answer, or lets it wait for the next, if that is about to be there and none has waited long.
+    fn send(&self, reply: &mut Vec<u8>, waits_since: &mut Option<Instant>) {
+        let may_wait =
+            self.lock().has_request() && waits_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE;
+        let pass_on = |reply: &[u8]| {
+            if may_wait {
+                self.sender.put(reply).map(|put| put == Put::Sent)
+            } else {
+                self.sender.send(reply).map(|()| true)
+            }
+        };
+        let mut sent = pass_on(reply);
+        if let Err(error @ RemoteError::TooLarge { .. }) = sent {
             fail(Fault::Result(error.to_string()), reply);
-            let _it_may_be_gone = self.sender.send(reply);
+            sent = pass_on(reply);
         }
+        if sent.unwrap_or(true) {
+            *waits_since = None;
+        }
+    }
+
+    /// Sends the answers that wait.
+    fn flush(&self) {
+        let _who_reads_sees_that_it_is_gone = self.sender.flush();
     }
 
     /// The client is gone, and with it what it held.

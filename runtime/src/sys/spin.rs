@@ -71,17 +71,20 @@ impl Spin {
     }
 
     /// As [`until`](Self::until), for something that comes from a CPU of this [number](cpu::current), if it is not zero.
-    pub(crate) fn until_from<T>(&self, origin: u32, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    pub(crate) fn until_from<T>(&self, origin: u32, look: impl FnMut() -> Option<T>) -> Option<T> {
         let here = if origin == 0 { 0 } else { cpu::current() };
         if here == 0 {
             self.until(look)
         } else if here != origin {
             if self.spinning.is_due() { self.spin(look) } else { None }
-        } else if self.giving_way.is_due() {
-            self.give_way(look)
         } else {
-            look()
+            self.after_giving_way(look)
         }
+    }
+
+    /// Looks once, after another had the chance to bring it about on this CPU.
+    pub(crate) fn after_giving_way<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        if self.giving_way.is_due() { self.give_way(look) } else { look() }
     }
 
     fn spin<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {

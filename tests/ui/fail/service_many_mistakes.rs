@@ -20,7 +20,7 @@ impl Book {
         self.0
     }
 
-    pub async fn saved(&self) {}
+    pub fn with_cancel(&self) {}
 
     pub fn show<T: std::fmt::Display>(&mut self, what: T) {
         self.0.push(what.to_string());

@@ -43,7 +43,7 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static, 
         Ok(())
     }
 
-    pub fn pop(&mut self) -> Option<T> {
+    pub async fn pop(&mut self) -> Option<T> {
         self.0.pop()
     }
 }

@@ -108,7 +108,7 @@ impl RemoteError {
         matches!(self, Self::NotListening { .. })
     }
 
-    pub(super) fn system(error: io::Error) -> Self {
+    pub(crate) fn system(error: io::Error) -> Self {
         Self::System(Arc::new(error))
     }
 

@@ -283,6 +283,29 @@ struct Outbox {
     failed: Option<RemoteError>,
 }
 
+/// Where a message is that was put into the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It waits there, and nobody is about to send it: whoever put it has to see to that.
+    First,
+    /// It waits behind one that somebody has put there, and will see to.
+    Behind,
+    /// It has been sent, or is about to be.
+    Sent,
+}
+
+impl Outbox {
+    fn has_room(&self, length: usize) -> bool {
+        self.waiting.len() + HEADER + length <= OUTBOX
+    }
+
+    fn put(&mut self, parts: &[IoSlice<'_>]) {
+        for part in parts {
+            self.waiting.extend_from_slice(part);
+        }
+    }
+}
+
 impl Wire {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
@@ -290,33 +313,77 @@ impl Wire {
 
     /// Sends the parts as one message; the first is its header.
     fn send(&self, parts: &mut [IoSlice<'_>], length: usize) -> Result<(), RemoteError> {
+        let Some(mut outbox) = self.turn(parts, length)? else { return Ok(()) };
+        outbox.writing = true;
+        let before = std::mem::take(&mut outbox.waiting);
+        drop(outbox);
+        let written = if before.is_empty() {
+            self.write(parts)
+        } else {
+            let mut all = Vec::with_capacity(parts.len() + 1);
+            all.push(IoSlice::new(&before));
+            all.extend_from_slice(parts);
+            self.write(&mut all)
+        };
+        self.write_for_others(written, before)
+    }
+
+    /// Puts the parts into the outbox as one message, or sends them if there is no room.
+    fn put(&self, parts: &mut [IoSlice<'_>], length: usize) -> Result<Put, RemoteError> {
+        let mut outbox = self.outbox();
+        if outbox.failed.is_some() || outbox.writing || !outbox.has_room(length) {
+            drop(outbox);
+            return self.send(parts, length).map(|()| Put::Sent);
+        }
+        let put = if outbox.waiting.is_empty() { Put::First } else { Put::Behind };
+        outbox.put(parts);
+        Ok(put)
+    }
+
+    /// Sends what is in the outbox, if nobody is about to.
+    fn flush(&self) -> Result<(), RemoteError> {
+        let mut outbox = self.outbox();
+        if outbox.writing || outbox.waiting.is_empty() {
+            return Ok(());
+        }
+        if let Some(error) = &outbox.failed {
+            return Err(error.clone());
+        }
+        outbox.writing = true;
+        drop(outbox);
+        self.write_for_others(Ok(()), Vec::new())
+    }
+
+    /// Waits for the turn of this thread to write. None if another takes the message along.
+    fn turn(
+        &self,
+        parts: &[IoSlice<'_>],
+        length: usize,
+    ) -> Result<Option<MutexGuard<'_, Outbox>>, RemoteError> {
         let mut outbox = self.outbox();
         loop {
             if let Some(error) = &outbox.failed {
                 return Err(error.clone());
             }
             if !outbox.writing {
-                break;
+                return Ok(Some(outbox));
             }
-            if !outbox.handing_over && outbox.waiting.len() + HEADER + length <= OUTBOX {
-                for part in parts.iter() {
-                    outbox.waiting.extend_from_slice(part);
-                }
-                return Ok(());
+            if !outbox.handing_over && outbox.has_room(length) {
+                outbox.put(parts);
+                return Ok(None);
             }
             outbox.queue += 1;
             outbox = self.room.wait(outbox).unwrap_or_else(PoisonError::into_inner);
             outbox.queue -= 1;
         }
-        outbox.writing = true;
-        drop(outbox);
-        let written = self.write(parts);
-        self.write_for_others(written)
     }
 
     /// Writes what others have put into the outbox meanwhile, and leaves.
-    fn write_for_others(&self, mut written: Result<(), RemoteError>) -> Result<(), RemoteError> {
-        let mut batch = Vec::new();
+    fn write_for_others(
+        &self,
+        mut written: Result<(), RemoteError>,
+        mut batch: Vec<u8>,
+    ) -> Result<(), RemoteError> {
         for favour in 0_u32.. {
             let mut outbox = self.outbox();
             if let Err(error) = &written {
@@ -418,6 +485,24 @@ impl LinkSender {
         self.wire().send(&mut parts, length)
     }
 
+    /// Puts a message where it is sent together with others: with the next that is sent, or by [`flush`](Self::flush). It may be sent at
+    /// once, too.
+    pub(crate) fn put(&self, message: &[u8]) -> Result<Put, RemoteError> {
+        let header = self.header(message.len())?;
+        let mut parts = [IoSlice::new(&header), IoSlice::new(message)];
+        self.wire().put(&mut parts, message.len())
+    }
+
+    /// Sends what has been [put](Self::put), if nobody is about to.
+    pub(crate) fn flush(&self) -> Result<(), RemoteError> {
+        self.wire().flush()
+    }
+
+    /// How many bytes wait to be sent.
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.wire().outbox().waiting.len()
+    }
+
     fn wire(&self) -> &Wire {
         &self.0.0
     }
@@ -440,6 +525,11 @@ impl LinkSender {
     #[must_use]
     pub fn peer(&self) -> Caller {
         self.wire().caller
+    }
+
+    /// Whether the other side has ended the link already, as far as this one can know without sending anything.
+    pub(crate) fn is_over(&self) -> bool {
+        self.wire().transport.stream().has_ended()
     }
 
     /// How many bytes a message may have: what the other side allows.
@@ -518,6 +608,11 @@ impl LinkReceiver {
     #[must_use]
     pub fn peer(&self) -> Caller {
         self.wire.caller
+    }
+
+    /// What is ready when more has come, or the end, beside what has been read already.
+    pub(crate) fn sentinel(&self) -> poller::Sentinel<'_> {
+        self.wire.transport.stream().sentinel()
     }
 
     /// Ends both directions: see [`LinkSender::shutdown`].
@@ -602,12 +697,17 @@ impl LinkReceiver {
         }
     }
 
-    /// Has the next read of the stream end by the deadline.
+    /// Has the next read of the stream end by the deadline, or before, as long as that is not again and again: so calls one after the other
+    /// with one limit need not tell the stream each time.
     fn set_timeout(&mut self, deadline: Option<Instant>) -> Result<(), RemoteError> {
-        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if timeout != self.timeout {
-            self.wire.transport.stream().set_read_timeout(timeout).map_err(RemoteError::system)?;
-            self.timeout = timeout;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let will_do = match (left, self.timeout) {
+            (Some(left), Some(timeout)) => (left / 2..=left).contains(&timeout),
+            (left, timeout) => left == timeout,
+        };
+        if !will_do {
+            self.wire.transport.stream().set_read_timeout(left).map_err(RemoteError::system)?;
+            self.timeout = left;
         }
         Ok(())
     }

@@ -61,6 +61,7 @@ pub use endpoint::{Endpoint, ParseEndpointError};
 pub use error::RemoteError;
 pub use key::AuthKey;
 pub use limits::Limits;
+pub(crate) use link::Put;
 pub use link::{Caller, Link, LinkReceiver, LinkSender};
 #[cfg(not(feature = "rustls"))]
 pub(crate) use no_tls::{TlsClient, TlsServer};

@@ -42,6 +42,16 @@ impl Stream {
         match *self {}
     }
 
+    /// What is ready when there is something to be read, or the end.
+    pub(crate) fn sentinel(&self) -> Sentinel<'_> {
+        match *self {}
+    }
+
+    /// Whether the other side has ended it, also if there is something left to be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        match *self {}
+    }
+
     /// Has reads fail with `WouldBlock` that wait for longer; `None` for never.
     pub(crate) fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
         match *self {}

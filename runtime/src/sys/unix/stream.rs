@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::sys::local::{self, Credentials, Place};
@@ -95,6 +96,17 @@ impl Stream {
         }
     }
 
+    /// What is ready when there is something to be read, or the end.
+    pub(crate) fn sentinel(&self) -> BorrowedFd<'_> {
+        either!(self, socket => socket.as_fd())
+    }
+
+    /// Whether the other side has ended it, also if there is something left to be read. A guess: without a look at the network.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(self.sentinel(), HUNG_UP)];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(count) if count > 0)
+    }
+
     /// Has reads fail with `WouldBlock` that wait for longer; `None` for never.
     pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(at_least_a_little);
@@ -141,6 +153,12 @@ impl Stream {
         either!(self, socket => retry(|| write_quietly(socket, parts)))
     }
 }
+
+/// What says that the other side sends nothing more, beside what is said unasked.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HUNG_UP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const HUNG_UP: PollFlags = PollFlags::empty();
 
 /// Zero would be for ever.
 fn at_least_a_little(timeout: Duration) -> Duration {
