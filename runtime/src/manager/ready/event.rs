@@ -91,7 +91,7 @@ impl Event {
     /// See [`CallError`].
     pub fn wait(&self) -> Result<(), CallError> {
         // Without a limit a wait only ends before when it is cancelled.
-        if self.0.wait(None)? { Ok(()) } else { Err(CallError::TimedOut) }
+        if self.0.wait(None)? { Ok(()) } else { Err(CallError::Cancelled) }
     }
 
     /// Waits until it is set, at most this long: whether it is.

@@ -150,7 +150,7 @@ impl Semaphore {
     /// # Errors
     /// See [`CallError`].
     pub fn acquire(&self) -> Result<Permit, CallError> {
-        self.take(None)?.ok_or(CallError::TimedOut) // without a limit a call only ends so when it is cancelled
+        self.take(None)?.ok_or(CallError::Cancelled) // without a limit it only ends so when it is cancelled
     }
 
     /// Takes a permit, if one is free.
