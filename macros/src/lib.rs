@@ -310,7 +310,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Every `pub fn` with `&self` or `&mut self`. Methods that are private, or have no object, are as they were, and the proxy does not have them. Methods with `&self` are
 /// called at the same time, those with `&mut self` one at a time. Arguments and results own their data, and are what serde
-/// encodes and decodes; proxies may be among them. An object is `Send`, `Sync` and `'static`.
+/// encodes and decodes; proxies may be among them. What comes one by one is returned as a `manager::Stream`. An object is `Send`, `Sync` and `'static`.
 ///
 /// An `async fn` is run to its end on the thread of its call, which sleeps while the method waits, as that of any method does. Futures of
 /// libraries with a runtime of their own need that to run in the server's process.

@@ -340,6 +340,7 @@ pub(super) fn during<R>(caller: &Caller, call: &Arc<Occasion>, action: impl FnOn
         }
     }
     let current = Current { caller: caller.clone(), call: Arc::clone(call) };
-    let _restore = Restore(CURRENT.replace(Some(current)));
+    // A thread that is at its end has proxies to drop, and nobody who asks.
+    let _restore = CURRENT.try_with(|place| Restore(place.replace(Some(current))));
     action()
 }

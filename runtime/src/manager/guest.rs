@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::caller::Caller;
+use super::home::Reader;
 use super::message::{Fault, NUMBER, Outcome, Request};
 use super::object::{Invocation, MakerFn, guarded};
 use super::server::Server;
@@ -58,11 +59,12 @@ impl Guest {
         reply: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let table = &server.table;
+        let reader = &Reader::guest(self.private, server.number, self.caller.clone());
         match request {
             Request::Call { object, method } | Request::Tell { object, method } => {
                 let object = table.object(object)?;
                 // The last to have it may be this call, so that it drops it, too.
-                guarded(move || object.call(&mut Invocation::new(method, arguments, reply, self.private)))
+                guarded(move || object.call(&mut Invocation::new(method, arguments, reply, reader)))
             }
             Request::Create { build, maker } => {
                 self.may_create()?;
@@ -74,7 +76,7 @@ impl Guest {
                 let object = guarded(|| maker(arguments))?;
                 let number = table.enter(object);
                 self.note(server, number);
-                Invocation::new(0, &[], reply, self.private).returns(&number)
+                Invocation::new(0, &[], reply, reader).returns(&number)
             }
             Request::Hold { object, service, ticket } => {
                 table.hold(object, service, ticket)?;
@@ -96,8 +98,15 @@ impl Guest {
                 Ok(())
             }
             Request::Ticket { object } => {
-                let ticket = table.ticket(object, self.caller.number())?;
-                Invocation::new(0, &[], reply, self.private).returns(&ticket)
+                // What the server itself sends is for whoever gets the answer.
+                let current = Reader::current();
+                let sender = current.as_ref().and_then(|reader| reader.of_server(server.number));
+                let sender = sender.unwrap_or(&self.caller);
+                let ticket = table.ticket(object, sender.number())?;
+                if sender.is_gone() {
+                    server.end_tickets(sender.number());
+                }
+                Invocation::new(0, &[], reply, reader).returns(&ticket)
             }
             Request::Register { name, object } => {
                 self.may_create()?;
@@ -106,16 +115,16 @@ impl Guest {
             Request::Unregister { name } => {
                 self.may_create()?;
                 let known = table.unregister(&name).is_some();
-                Invocation::new(0, &[], reply, self.private).returns(&known)
+                Invocation::new(0, &[], reply, reader).returns(&known)
             }
             Request::Find { name, service } => {
                 let object = table.find(name, service)?;
                 self.note(server, object);
-                Invocation::new(0, &[], reply, self.private).returns(&object)
+                Invocation::new(0, &[], reply, reader).returns(&object)
             }
-            Request::Hello => Invocation::new(0, &[], reply, self.private).returns(&server.number),
+            Request::Hello => Invocation::new(0, &[], reply, reader).returns(&server.number),
             Request::Cancel { .. } => Ok(()), // was seen to
-            Request::Count => Invocation::new(0, &[], reply, self.private).returns(&table.count()),
+            Request::Count => Invocation::new(0, &[], reply, reader).returns(&table.count()),
             Request::Shutdown if self.rights.shutdown => {
                 server.end();
                 Ok(())

@@ -62,6 +62,7 @@
 //! - A call whose time limit passes, which is [cancelled](Proxy::with_cancel), or whose caller is gone, is not done if it still waits for others to return. If it is being done, its method
 //!   [learns of it](when_cancelled).
 //! - A method knows [who calls](caller()), and can have something done [when that process is gone](Caller::when_gone).
+//! - A method may return a [`Stream`], whose items come as they are read, and whose iterator stays at the server.
 //! - A method that panics fails alone, with its message ([`CallError::Panicked`]). The object stays as the panic left it, and can be used.
 //! - An object lives as long as anybody has a proxy of it, or a [name](Manager::register) leads to it.
 //!
@@ -138,6 +139,7 @@ mod ready;
 mod resident;
 mod server;
 mod serving;
+mod stream;
 mod table;
 mod visit;
 
@@ -158,6 +160,7 @@ pub use ready::{
     Permit, PutError, Queue, QueueJoinError, RLock, RLockGuard, Semaphore, Set, TaskDoneError, Value,
 };
 pub use serving::Server;
+pub use stream::Stream;
 pub use table::TRANSIT;
 
 // What the macro's expansions name, by way of `__private`.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::caller::is_cancelled;
-use super::home::encoding;
+use super::home::Reader;
 use super::message::Fault;
 use super::proxy::Proxy;
 use crate::launch::panic;
@@ -48,13 +48,13 @@ pub struct Invocation<'a> {
     arguments: &'a [u8],
     /// Where the result goes, behind what is there.
     reply: &'a mut Vec<u8>,
-    /// Whether that stays on this machine.
-    private: bool,
+    /// For whom that is.
+    reader: &'a Reader,
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn new(method: u32, arguments: &'a [u8], reply: &'a mut Vec<u8>, private: bool) -> Self {
-        Self { method, arguments, reply, private }
+    pub(super) fn new(method: u32, arguments: &'a [u8], reply: &'a mut Vec<u8>, reader: &'a Reader) -> Self {
+        Self { method, arguments, reply, reader }
     }
 
     /// Which method it is.
@@ -76,7 +76,7 @@ impl<'a> Invocation<'a> {
     /// # Errors
     /// When it cannot be encoded.
     pub fn returns<R: Serialize>(&mut self, result: &R) -> Result<(), Fault> {
-        let written = encoding(self.private, || Wire::append(result, self.reply));
+        let written = self.reader.encoding(|| Wire::append(result, self.reply));
         written.map_err(|error| Fault::Result(error.to_string()))
     }
 }

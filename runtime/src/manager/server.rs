@@ -177,10 +177,14 @@ impl Server {
 
     /// A visit is over.
     pub(super) fn forget(&self, visit: &Visit) {
-        self.table.sender_gone(visit.number());
-        let mut state = self.lock();
-        state.visits.retain(|other| other.number() != visit.number());
-        state.changed = true;
+        self.lock().visits.retain(|other| other.number() != visit.number());
+        self.end_tickets(visit.number());
+    }
+
+    /// Who sent them is gone: they end in a while.
+    pub(super) fn end_tickets(&self, sender: u64) {
+        self.table.sender_gone(sender);
+        self.lock().changed = true;
         self.stir.notify_one();
     }
 
