@@ -133,6 +133,7 @@ mod home;
 mod message;
 mod object;
 mod patience;
+mod pending;
 mod proxy;
 mod ready;
 mod resident;
@@ -151,6 +152,7 @@ pub use caller::{Caller, CancelHook, GoneHook, caller, is_cancelled, when_cancel
 pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
 pub use patience::CancelToken;
+pub use pending::Pending;
 pub use proxy::Proxy;
 pub use ready::{
     AddPermitsError, Array, Barrier, BarrierError, BoundedSemaphore, Change, Condition, Dict, Event,
