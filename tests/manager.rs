@@ -211,6 +211,103 @@ fn calls_that_wait_for_the_callers_of_others_do_not_keep_their_answers() {
 }
 
 #[offspring::test]
+fn calls_that_were_started_are_done_in_order_whether_they_are_waited_for_or_not() {
+    const CALLS: u64 = 5000;
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let counter = manager.serve(Counter::default()).unwrap();
+    // More than may be without an answer at a time; every third is dropped.
+    let mut started = Vec::new();
+    for number in 1..=CALLS {
+        let call = counter.start_incr(1).unwrap();
+        if number % 3 == 0 { drop(call) } else { started.push((number, call)) }
+    }
+    for (number, call) in started.into_iter().rev() {
+        assert_eq!(call.wait().unwrap(), number);
+    }
+    assert_eq!(counter.get().unwrap(), CALLS);
+}
+
+#[offspring::test]
+fn threads_wait_for_calls_that_others_started() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let counter = manager.serve(Counter::default()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(100);
+            scope.spawn({
+                let counter = counter.clone();
+                move || {
+                    for bytes in 0..1500 {
+                        sender.send((bytes, counter.start_grow(bytes).unwrap())).unwrap();
+                        counter.start_incr(1).unwrap().wait().unwrap();
+                    }
+                }
+            });
+            scope.spawn(move || {
+                for (bytes, call) in receiver {
+                    assert_eq!(call.wait().unwrap().len(), bytes);
+                }
+            });
+        }
+    });
+    assert_eq!(counter.get().unwrap(), 4 * 1500);
+}
+
+#[offspring::test]
+fn a_call_that_was_started_and_waits_in_its_method_keeps_nobody_from_calling() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let door = manager.create(Door::default, ()).unwrap();
+    let passes: Vec<_> = (0..20).map(|_| door.start_pass().unwrap()).collect();
+    let late = door.with_timeout(Duration::from_millis(1)).start_pass().unwrap();
+    assert!(late.wait().unwrap_err().is_timed_out());
+    door.start_open().unwrap().wait().unwrap();
+    for pass in passes {
+        pass.wait().unwrap();
+    }
+}
+
+#[offspring::test]
+fn a_dead_server_is_an_error_of_all_calls_that_were_started() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let door = manager.create(Door::default, ()).unwrap();
+    let counter = manager.serve(Counter::default()).unwrap();
+    let passes: Vec<_> = (0..20).map(|_| door.start_pass().unwrap()).collect();
+    assert!(counter.start_die().unwrap().wait().unwrap_err().is_server_gone());
+    for pass in passes {
+        assert!(pass.wait().unwrap_err().is_server_gone());
+    }
+    assert!(counter.start_get().is_err());
+}
+
+/// Has methods of the names that proxies would have.
+#[derive(Default)]
+struct Engine(bool);
+
+#[offspring::service]
+impl Engine {
+    pub fn run(&self) -> bool {
+        self.0
+    }
+
+    pub fn start_run(&mut self) -> bool {
+        std::mem::replace(&mut self.0, true)
+    }
+}
+
+#[offspring::test]
+fn a_method_of_the_types_own_stands_for_itself() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let engine = manager.create(Engine::default, ()).unwrap();
+    assert!(!engine.start_run().unwrap());
+    assert!(engine.run().unwrap() && engine.start_start_run().unwrap().wait().unwrap());
+}
+
+#[offspring::test]
 fn a_call_ends_at_its_time_limit_and_others_go_on() {
     let _dog = watchdog();
     let manager = Manager::start().unwrap();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use offspring::manager::{
     AddPermitsError, Array, Barrier, BarrierError, Condition, Dict, Event, GetError, List, Lock, LockError,
-    Proxy, PutError, Queue, QueueJoinError, RLock, Semaphore, Set, TaskDoneError, Value,
+    ManagedPool, ManagedTaskError, Proxy, PutError, Queue, QueueJoinError, RLock, Semaphore, Set,
+    TaskDoneError, Value,
 };
 use offspring::net::remote::{AuthKey, Endpoint};
 use offspring::sync::Cause;
@@ -848,6 +849,68 @@ fn what_waits_learns_that_the_server_is_gone() {
     });
     drop(guard);
     assert!(matches!(lock.lock(), Err(LockError::Call(error)) if error.is_server_gone()));
+}
+
+// Pools.
+
+#[offspring::test]
+fn several_processes_share_the_workers_of_a_pool() {
+    fn work(pool: ManagedPool, from: u64) -> HashSet<u32> {
+        let work = |number: u64| (std::process::id(), number * 2);
+        let outcomes = pool.map(work, from..from + 20).unwrap();
+        let outcomes = outcomes.into_iter().zip(from..).map(|(outcome, number)| {
+            let (worker, double) = outcome.unwrap();
+            assert_eq!(double, number * 2);
+            worker
+        });
+        outcomes.collect()
+    }
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let pool = manager.pool(2).unwrap();
+    assert_eq!(pool.workers().unwrap(), 2);
+    let children = [100, 200].map(|from| spawn(work, (pool.clone(), from)).unwrap());
+    let mut workers = work(pool.clone(), 0);
+    for child in children {
+        workers.extend(child.join().unwrap());
+    }
+    assert!(workers.len() <= 2, "{workers:?}");
+    assert_eq!(pool.run(|a: String, b: u8| format!("{a}{b}"), ("a".into(), 1)).unwrap(), "a1");
+}
+
+#[offspring::test]
+fn a_task_that_panics_or_kills_its_worker_fails_alone() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let pool = manager.pool(1).unwrap();
+    let work = |number: u32| match number {
+        1 => panic!("it is one"),
+        2 => std::process::abort(),
+        other => other,
+    };
+    let outcomes = pool.map(work, 0..4).unwrap();
+    assert!(matches!(&outcomes[1], Err(ManagedTaskError::Panicked(panic)) if panic.message == "it is one"));
+    assert!(matches!(&outcomes[2], Err(ManagedTaskError::Failed(_))), "{outcomes:?}");
+    assert!(matches!((&outcomes[0], &outcomes[3]), (Ok(0), Ok(3))));
+}
+
+#[offspring::test]
+fn what_nobody_waits_for_any_more_is_not_worked_at() {
+    fn hang(_: u32) {
+        loop {
+            std::thread::park();
+        }
+    }
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let pool = manager.pool(1).unwrap();
+    let late = pool.with_timeout(SHORT).run(hang, (1,)).unwrap_err();
+    assert!(matches!(late, ManagedTaskError::Call(CallError::TimedOut)), "{late:?}");
+    assert_eq!(pool.run(|number: u32| number, (2,)).unwrap(), 2);
+    let child = spawn(|pool: ManagedPool| drop(pool.run(hang, (3,))), (pool.clone(),)).unwrap();
+    until_it_sleeps(child.pid());
+    child.kill().unwrap();
+    assert_eq!(pool.run(|number: u32| number, (4,)).unwrap(), 4);
 }
 
 // Other programs, other machines.

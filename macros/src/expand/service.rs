@@ -7,8 +7,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote};
 use syn::visit::Visit;
 use syn::{
-    FnArg, GenericParam, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Path, ReturnType, Type, TypePath,
-    Visibility,
+    Attribute, FnArg, GenericParam, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Path, ReturnType, Type,
+    TypePath, Visibility,
 };
 
 /// The whole attribute.
@@ -168,7 +168,7 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
     });
     let whole = block.generics.params.iter();
     let schema = hash(methods.iter().map(|method| method.item.sig.to_token_stream()).collect());
-    let calls = (0_u32..).zip(methods).map(|(number, method)| call(method, number, krate));
+    let calls = (0_u32..).zip(methods).map(|(number, method)| call(method, methods, number, krate));
     let arms = (0_u32..).zip(methods).map(|(number, method)| arm(method, number, krate));
     let private = quote!(#krate::__private);
     let told = format!(
@@ -260,24 +260,41 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
 }
 
 /// A method of the proxy.
-fn call(method: &Method<'_>, number: u32, krate: &Path) -> TokenStream {
+fn call(method: &Method<'_>, methods: &[Method<'_>], number: u32, krate: &Path) -> TokenStream {
     let Method { item, names, types, .. } = method;
     let name = &item.sig.ident;
     let output = method.output();
-    let kept = item
-        .attrs
-        .iter()
-        .filter(|attr| ["doc", "cfg", "deprecated"].iter().any(|word| attr.path().is_ident(word)));
+    let is_kept =
+        |attr: &&Attribute| ["doc", "cfg", "deprecated"].iter().any(|word| attr.path().is_ident(word));
+    let kept: Vec<&Attribute> = item.attrs.iter().filter(is_kept).collect();
     let errors = format!(
         "\n# Errors\nWhen the call did not get there or back: see [`CallError`]({}::CallError).",
         text(krate.to_token_stream())
     );
+    // What the type has itself stands for itself.
+    let start = format_ident!("start_{name}");
+    let started = (!methods.iter().any(|other| other.item.sig.ident == start)).then(|| {
+        let told = format!(
+            "Starts [`{name}`](Self::{name}), whose result is waited for later.\n\n# Errors\nAs there, if the call could not be sent."
+        );
+        let kept = kept.iter().filter(|attr| !attr.path().is_ident("doc"));
+        quote! {
+            #(#kept)*
+            #[doc = #told]
+            pub fn #start(
+                &self, #(#names: #types),*
+            ) -> ::core::result::Result<#krate::manager::Pending<#output>, #krate::CallError> {
+                self.0.start(#number, &(#(#names,)*))
+            }
+        }
+    });
     quote! {
         #(#kept)*
         #[doc = #errors]
         pub fn #name(&self, #(#names: #types),*) -> ::core::result::Result<#output, #krate::CallError> {
             self.0.call(#number, &(#(#names,)*))
         }
+        #started
     }
 }
 

@@ -7,7 +7,9 @@ use super::client::{self, Arguments, Connection, Reply};
 use super::home::Home;
 use super::message::Request;
 use super::patience::Patience;
+use super::pending::Started;
 use super::resident::{self, Resident};
+use crate::sys::poller;
 
 /// How a process gets at the objects of a server.
 #[derive(Clone)]
@@ -61,6 +63,24 @@ impl Access {
         match self {
             Self::Link(connection) => connection.is_cut(),
             Self::Here(_) => false,
+        }
+    }
+
+    /// Asks for something whose answer is waited for later. In the server's own process it is done at once.
+    pub(super) fn start(
+        &self,
+        request: &Request,
+        arguments: Option<Arguments<'_>>,
+        patience: &Patience,
+    ) -> Result<Started, CallError> {
+        match self {
+            Self::Link(connection) => {
+                let deadline = poller::deadline(patience.limit);
+                let (seat, number) = connection.start(request, arguments, patience)?;
+                let (connection, patience) = (Arc::clone(connection), patience.clone());
+                Ok(Started::Sent { connection, seat, number, deadline, patience })
+            }
+            Self::Here(resident) => resident.call(request, arguments, patience).map(Started::Done),
         }
     }
 

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,17 @@ use serde::de::DeserializeOwned;
 use super::CallError;
 use super::home::{self, Home};
 use super::message::{GREETING, NUMBER, Outcome, Request, UNANSWERED};
-use super::patience::{Alarm, Patience};
+use super::patience::{Alarm, CancelToken, Patience};
 use crate::net::remote::{Caller, Link, LinkReceiver, LinkSender, Put, RemoteError};
 use crate::sys::spin::Spin;
 use crate::sys::{own, poller};
 use crate::wire::codec::{Codec, CodecError, Wire};
+
+/// How many calls may have no answer when another is started that nobody waits for yet.
+const MOST_STARTED: usize = 1024;
+
+/// Room for a request with few arguments.
+const SHORT: usize = 64;
 
 /// The connections of this process, as long as anybody uses them.
 static CONNECTIONS: Mutex<Vec<Weak<Connection>>> = Mutex::new(Vec::new());
@@ -70,6 +76,8 @@ pub(super) struct Connection {
     /// Taken when it is dropped.
     sender: Option<LinkSender>,
     state: Mutex<State>,
+    /// Rung when an answer has come, or nobody reads, if somebody waits for room.
+    room: Condvar,
     /// What giving way to other callers has brought.
     together: Spin,
 }
@@ -80,43 +88,63 @@ struct State {
     /// The calls that have no answer.
     waiting: HashMap<u64, Arc<Seat>>,
     next: u64,
+    /// How many threads sleep until they are told that their answer has come, or that they are to read.
+    asleep: usize,
+    /// How many wait until fewer calls have no answer.
+    queue: usize,
     /// Whether answers for several have come together lately.
     crowded: bool,
     gone: Option<RemoteError>,
 }
 
-/// Where a thread waits for the answer to its call.
-struct Seat {
-    thread: Thread,
-    /// Filled when the call is taken from those that wait.
-    answer: Mutex<Option<Vec<u8>>>,
+/// Where the answer to a call comes.
+#[derive(Default)]
+pub(super) struct Seat(Mutex<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    /// Who waits for it, if somebody does.
+    thread: Option<Thread>,
+    answer: Option<Vec<u8>>,
 }
 
 impl Seat {
-    fn answer(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of_this_thread() -> Self {
+        Self(Mutex::new(Taken { thread: Some(thread::current()), answer: None }))
     }
 }
 
 impl State {
-    /// Somebody who waits is to read, if the receiver is here.
-    fn next_reader(&self) -> Option<Arc<Seat>> {
-        self.receiver.as_ref()?;
-        self.waiting.values().next().map(Arc::clone)
+    /// Somebody who waits is to read, if the receiver is here. Who has not gone to sleep sees to that without being told.
+    fn next_reader(&self) -> Option<Thread> {
+        if self.receiver.is_none() || self.asleep == 0 {
+            return None;
+        }
+        self.waiting.values().find_map(|seat| seat.lock().thread.clone())
+    }
+
+    /// A call gets its number.
+    fn enter(&mut self, seat: &Arc<Seat>) -> Result<u64, CallError> {
+        if let Some(why) = &self.gone {
+            return Err(CallError::Unreachable(why.clone()));
+        }
+        self.next += 1;
+        self.waiting.insert(self.next, Arc::clone(seat));
+        Ok(self.next)
     }
 
     fn end(&mut self, why: RemoteError) {
         self.gone.get_or_insert(why);
-        for seat in self.waiting.values() {
-            seat.thread.unpark();
-        }
+        unpark(self.waiting.values().filter_map(|seat| seat.lock().thread.clone()));
     }
 }
 
-fn unpark(seats: impl IntoIterator<Item = Arc<Seat>>) {
-    for seat in seats {
-        seat.thread.unpark();
-    }
+fn unpark(threads: impl IntoIterator<Item = Thread>) {
+    threads.into_iter().for_each(|thread| thread.unpark());
 }
 
 /// An answer: what is behind its number.
@@ -164,6 +192,8 @@ impl Connection {
             receiver: Some(receiver),
             waiting: HashMap::new(),
             next: GREETING,
+            asleep: 0,
+            queue: 0,
             crowded: false,
             gone: None,
         };
@@ -174,6 +204,7 @@ impl Connection {
             cut: AtomicBool::new(false),
             sender: Some(sender),
             state: Mutex::new(state),
+            room: Condvar::new(),
             together: Spin::new(Duration::ZERO),
         })
     }
@@ -216,48 +247,69 @@ impl Connection {
         patience: &Patience,
     ) -> Result<Reply, CallError> {
         let deadline = poller::deadline(patience.limit);
-        let alarm = patience.cancel.as_ref().map(Alarm::new).transpose();
-        let alarm = alarm.map_err(|error| CallError::Refused(format!("the call cannot wait: {error}")))?;
+        let alarm = Alarm::of(patience)?;
+        let frame = self.frame(request, arguments)?;
+        let seat = Arc::new(Seat::of_this_thread());
+        let mut state = self.lock();
+        if alarm.as_ref().is_some_and(Alarm::is_rung) {
+            return Err(CallError::NotBegun);
+        }
+        let alone = state.waiting.is_empty() && !state.crowded;
+        let number = state.enter(&seat)?;
+        drop(state);
+        self.send(frame, number, alone)?;
+        self.wait(&seat, number, deadline, alarm.as_ref())
+    }
+
+    /// Sends a request, whose answer is [waited](Self::wait) for later: where it comes, and its number. Waits while too many have none.
+    pub(super) fn start(
+        &self,
+        request: &Request,
+        arguments: Option<Arguments<'_>>,
+        patience: &Patience,
+    ) -> Result<(Arc<Seat>, u64), CallError> {
+        let frame = self.frame(request, arguments)?;
+        let seat = Arc::new(Seat::default());
+        let mut state = self.room();
+        if patience.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(CallError::NotBegun);
+        }
+        let number = state.enter(&seat)?;
+        drop(state);
+        self.send(frame, number, true)?;
+        Ok((seat, number))
+    }
+
+    /// A request as it is sent, but for its number.
+    fn frame(&self, request: &Request, arguments: Option<Arguments<'_>>) -> Result<Vec<u8>, CallError> {
         let encode = |error: CodecError| CallError::Encode(error.to_string());
-        let mut frame = vec![0; NUMBER];
+        let mut frame = Vec::with_capacity(SHORT);
+        frame.extend_from_slice(&UNANSWERED.to_le_bytes());
         Wire::append(request, &mut frame).map_err(encode)?;
         if let Some(arguments) = arguments {
             // May call, too: proxies among them do.
             home::encoding(self.private, || arguments(&mut frame)).map_err(encode)?;
         }
-        let seat = Arc::new(Seat { thread: thread::current(), answer: Mutex::new(None) });
-        let (number, alone) = {
-            let mut state = self.lock();
-            if let Some(why) = &state.gone {
-                return Err(CallError::Unreachable(why.clone()));
-            }
-            if alarm.as_ref().is_some_and(Alarm::is_rung) {
-                return Err(CallError::NotBegun);
-            }
-            state.next += 1;
-            let (number, alone) = (state.next, state.waiting.is_empty() && !state.crowded);
-            state.waiting.insert(number, Arc::clone(&seat));
-            (number, alone)
-        };
-        frame[..NUMBER].copy_from_slice(&number.to_le_bytes());
-        match self.send(&frame, alone) {
-            Ok(()) => {}
-            Err(error @ RemoteError::TooLarge { .. }) => {
-                self.give_up(number);
-                return Err(CallError::Refused(error.to_string()));
-            }
-            // What it said before it ended is still to be read: an answer may be among it, or why it ended.
-            Err(_it_is_gone) => {}
-        }
-        self.wait(&seat, number, deadline, alarm.as_ref())
+        Ok(frame)
     }
 
-    /// Sends a call, together with those that others send at the same time.
-    fn send(&self, frame: &[u8], alone: bool) -> Result<(), RemoteError> {
-        let sender = self.sender.as_ref().ok_or(RemoteError::Closed)?;
-        if alone {
-            return sender.send(frame);
+    /// Sends a call; not alone, with those that others send at the same time.
+    fn send(&self, mut frame: Vec<u8>, number: u64, alone: bool) -> Result<(), CallError> {
+        frame[..NUMBER].copy_from_slice(&number.to_le_bytes());
+        let sent = match &self.sender {
+            Some(sender) if alone => sender.send(&frame),
+            Some(sender) => self.send_with_others(sender, &frame),
+            None => Err(RemoteError::Closed),
+        };
+        if let Err(error @ RemoteError::TooLarge { .. }) = sent {
+            self.give_up(number);
+            return Err(CallError::Refused(error.to_string()));
         }
+        // What it said before it ended is still to be read: an answer may be among it, or why it ended.
+        Ok(())
+    }
+
+    fn send_with_others(&self, sender: &LinkSender, frame: &[u8]) -> Result<(), RemoteError> {
         if sender.put(frame)? == Put::First {
             let length = sender.outbox_len();
             let _together_or_alone =
@@ -267,15 +319,22 @@ impl Connection {
         Ok(())
     }
 
-    fn wait(
+    /// Waits for the answer to a call.
+    pub(super) fn wait(
         &self,
         seat: &Seat,
         number: u64,
         deadline: Option<Instant>,
         alarm: Option<&Alarm<'_>>,
     ) -> Result<Reply, CallError> {
+        {
+            let mut seat = seat.lock();
+            if seat.answer.is_none() && seat.thread.is_none() {
+                seat.thread = Some(thread::current());
+            }
+        }
         loop {
-            if let Some(message) = seat.answer().take() {
+            if let Some(message) = seat.lock().answer.take() {
                 return Ok(Reply(message));
             }
             let mut state = self.lock();
@@ -296,30 +355,47 @@ impl Connection {
             }
             if let Some(receiver) = state.receiver.take() {
                 drop(state);
-                if let Some(message) = self.read(receiver, number, deadline, alarm) {
-                    return Ok(Reply(message));
-                }
+                self.read(receiver, Some(number), deadline, alarm);
                 continue;
             }
+            state.asleep += 1;
             drop(state);
             match left {
                 Some(left) => thread::park_timeout(left),
                 None => thread::park(),
             }
+            self.lock().asleep -= 1;
         }
     }
 
-    /// Reads for all until the answer has come, the deadline has passed, or the link is over.
+    /// Waits until not too many calls have no answer.
+    fn room(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while state.waiting.len() >= MOST_STARTED && state.gone.is_none() {
+            if let Some(receiver) = state.receiver.take() {
+                drop(state);
+                self.read(receiver, None, None, None);
+                state = self.lock();
+            } else {
+                state.queue += 1;
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.queue -= 1;
+            }
+        }
+        state
+    }
+
+    /// Reads for all until the answer has come, or any, if there is no number; until the deadline has passed; or until the link is over.
     fn read(
         &self,
         mut receiver: LinkReceiver,
-        number: u64,
+        number: Option<u64>,
         deadline: Option<Instant>,
         alarm: Option<&Alarm<'_>>,
-    ) -> Option<Vec<u8>> {
-        let mut mine = None;
-        while mine.is_none() {
-            let mut message = Vec::new();
+    ) {
+        let mut message = Vec::new();
+        let mut has_come = false;
+        while !has_come {
             let mut came = match (alarm, deadline) {
                 (Some(alarm), deadline) => alarm.recv(&mut receiver, &mut message, deadline),
                 (None, None) => receiver.recv_into(&mut message),
@@ -338,12 +414,12 @@ impl Connection {
                 };
                 // Nobody waits any more for what comes too late.
                 if let Some(seat) = state.waiting.remove(&other) {
-                    let message = std::mem::take(&mut message);
-                    if other == number {
-                        mine = Some(message);
+                    let mut seat = seat.lock();
+                    seat.answer = Some(std::mem::take(&mut message));
+                    if Some(other) == number {
+                        has_come = true;
                     } else {
-                        *seat.answer() = Some(message);
-                        answered.push(seat);
+                        answered.extend(seat.thread.take());
                     }
                 }
                 if !receiver.has_message() {
@@ -352,8 +428,12 @@ impl Connection {
                 came = receiver.recv_into(&mut message); // which is there
             }
             state.crowded = !answered.is_empty();
+            if state.queue > 0 {
+                self.room.notify_all();
+            }
+            has_come |= number.is_none();
             match came {
-                Ok(()) if mine.is_none() => {
+                Ok(()) if !has_come => {
                     drop(state);
                     unpark(answered);
                     continue;
@@ -367,7 +447,6 @@ impl Connection {
             unpark(reader);
             break;
         }
-        mine
     }
 
     /// Whether the link is over, seen from outside: who reads may not have come to its end, where answers may be.

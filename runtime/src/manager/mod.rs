@@ -37,7 +37,7 @@
 //! # What every manager has
 //!
 //! Data: [`Dict`], [`List`], [`Set`], [`Value`] (and [`Namespace`]), [`Array`]. What waits: [`Queue`], [`Lock`], [`RLock`], [`Condition`],
-//! [`Semaphore`], [`Event`], [`Barrier`]. They are made by [methods of the manager](Manager::dict), travel as all proxies do, and need no service of one's
+//! [`Semaphore`], [`Event`], [`Barrier`]. Workers that several processes share: [`ManagedPool`]. All are made by [methods of the manager](Manager::dict), travel as all proxies do, and need no service of one's
 //! own.
 //!
 //! - A change of nested data is a function that [runs at the server](Dict::update), so that nothing is lost between two processes.
@@ -134,6 +134,7 @@ mod home;
 mod message;
 mod object;
 mod patience;
+mod pending;
 mod proxy;
 mod ready;
 mod resident;
@@ -153,11 +154,13 @@ pub use caller::{Caller, CancelHook, GoneHook, caller, is_cancelled, when_cancel
 pub use error::{CallError, ManagerError};
 pub use object::{Maker, Service};
 pub use patience::CancelToken;
+pub use pending::Pending;
 pub use proxy::Proxy;
 pub use ready::{
     AddPermitsError, Array, Barrier, BarrierError, BoundedSemaphore, Change, Condition, Dict, Event,
-    GetError, Guard, Item, JoinableQueue, List, Lock, LockError, LockGuard, Lockable, Namespace, OutOfRange,
-    Permit, PutError, Queue, QueueJoinError, RLock, RLockGuard, Semaphore, Set, TaskDoneError, Value,
+    GetError, Guard, Item, JoinableQueue, List, Lock, LockError, LockGuard, Lockable, ManagedPool,
+    ManagedTaskError, Namespace, OutOfRange, Permit, PutError, Queue, QueueJoinError, RLock, RLockGuard,
+    Semaphore, Set, TaskDoneError, Value,
 };
 pub use serving::Server;
 pub use stream::Stream;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::CallError;
 use super::caller::{Hook, Occasion};
 use crate::net::remote::{LinkReceiver, RemoteError};
 use crate::sys::poller::Poller;
@@ -64,7 +65,13 @@ pub(super) struct Alarm<'a> {
 }
 
 impl<'a> Alarm<'a> {
-    pub(super) fn new(token: &'a CancelToken) -> std::io::Result<Self> {
+    /// One for who waits on this thread, if the call can be cancelled.
+    pub(super) fn of(patience: &'a Patience) -> Result<Option<Self>, CallError> {
+        let alarm = patience.cancel.as_ref().map(Self::new).transpose();
+        alarm.map_err(|error| CallError::Refused(format!("the call cannot wait: {error}")))
+    }
+
+    fn new(token: &'a CancelToken) -> std::io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let (bell, waiting) = (Arc::clone(&poller), thread::current());
         let hook = token.when_cancelled(move || {

@@ -13,6 +13,7 @@ use super::again::{Again, Way};
 use super::home::Home;
 use super::message::Request;
 use super::patience::{CancelToken, Patience};
+use super::pending::Pending;
 use crate::wire::codec::{Codec, Wire};
 
 /// Stands for an object at a server: what [`service`](macro@crate::service) makes for a type. See [the module](super).
@@ -148,6 +149,26 @@ impl Stub {
             None => call(&self.hold, &self.hold.access()?),
             Some(again) => again.call(&self.patience, call),
         }
+    }
+
+    /// Calls a method whose result is waited for later.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn start<A: Serialize, R: DeserializeOwned>(
+        &self,
+        method: u32,
+        arguments: &A,
+    ) -> Result<Pending<R>, CallError> {
+        let start = |hold: &Hold, access: &Access| {
+            let request = Request::Call { object: hold.object, method };
+            access.start(&request, Some(&|frame| Wire::append(arguments, frame)), &self.patience)
+        };
+        let started = match &self.again {
+            None => start(&self.hold, &self.hold.access()?),
+            Some(again) => again.call(&self.patience, start),
+        };
+        started.map(Pending::new)
     }
 
     /// Calls a method that takes no time: before the next call of this process is. Nobody learns what it returned, nor whether it was called.

@@ -13,6 +13,7 @@ mod latch;
 mod line;
 mod list;
 mod lock;
+mod pool;
 mod queue;
 mod semaphore;
 mod set;
@@ -30,6 +31,7 @@ pub use event::Event;
 pub use function::Change;
 pub use list::{ListProxy as List, OutOfRange};
 pub use lock::{Condition, Guard, Lock, LockError, LockGuard, Lockable, RLock, RLockGuard};
+pub use pool::{ManagedPool, ManagedTaskError};
 pub use queue::{GetError, JoinableQueue, PutError, Queue, QueueJoinError, TaskDoneError};
 pub use semaphore::{AddPermitsError, BoundedSemaphore, Permit, Semaphore};
 pub use set::SetProxy as Set;
@@ -194,6 +196,14 @@ macro_rules! makers {
                     return Err(CallError::Refused("a barrier is for one party at least".into()));
                 }
                 self.create(barrier::Gate::new, (parties,)).map(Barrier)
+            }
+
+            /// Makes a [`ManagedPool`], with this many workers.
+            ///
+            /// # Errors
+            /// [`CallError::Panicked`] with the reason when the pool does not start; see [`CallError`].
+            pub fn pool(&self, workers: usize) -> Result<ManagedPool, CallError> {
+                self.create(pool::Crew::new, (workers,)).map(ManagedPool)
             }
         }
     )*};
