@@ -321,6 +321,11 @@ pub fn when_cancelled(action: impl FnOnce() + Send + 'static) -> CancelHook {
     CancelHook(current().map_or(Hook(None), |current| current.call.add(Box::new(action))))
 }
 
+/// The end of the interest in the call that this thread does, if it does one.
+pub(super) fn call() -> Option<Arc<Occasion>> {
+    current().map(|current| current.call)
+}
+
 fn current() -> Option<Current> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten() // a thread may be at its end
 }

@@ -214,9 +214,8 @@ impl Visit {
         let calls = self.lock().calls.clone();
         self.sender.shutdown();
         // Calls that wait take nothing for nobody, and then what it has is taken from it.
-        for call in &calls {
-            call.happen(None).come();
-        }
+        let happened: Vec<_> = calls.iter().map(|call| call.happen(None)).collect();
+        happened.into_iter().for_each(Consequences::come);
         self.guest.leave(server);
         server.forget(self);
     }

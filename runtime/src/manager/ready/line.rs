@@ -15,7 +15,7 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::manager::caller::{Caller, GoneHook, caller, is_cancelled, when_cancelled};
+use crate::manager::caller::{Caller, GoneHook, Occasion, call, caller, is_cancelled, when_cancelled};
 use crate::sys::poller;
 
 /// A state of which clients hold parts.
@@ -48,6 +48,8 @@ struct Hall<S> {
 /// Who waits.
 trait Waiting<S>: Send {
     fn client(&self) -> Option<&Caller>;
+    /// Whether nobody wants to know any more.
+    fn is_cancelled(&self) -> bool;
     /// Whether it has got what it wants.
     fn is_served(&mut self, state: &mut S) -> bool;
     fn end(&mut self, state: &mut S, why: Ended);
@@ -55,6 +57,7 @@ trait Waiting<S>: Send {
 
 struct Waiter<R, C, W> {
     client: Option<Caller>,
+    call: Option<Arc<Occasion>>,
     claim: C,
     withdraw: Option<W>,
     place: Arc<Place<R>>,
@@ -102,6 +105,10 @@ where
         self.client.as_ref()
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.has_happened())
+    }
+
     fn is_served(&mut self, state: &mut S) -> bool {
         let got = (self.claim)(state);
         let is_served = got.is_some();
@@ -127,7 +134,14 @@ impl<S: Party> Hall<S> {
         while self.waiting.len() < before {
             before = self.waiting.len();
             let state = &mut self.state;
-            self.waiting.retain(|_, waiting| !waiting.is_served(state));
+            self.waiting.retain(|_, waiting| {
+                // Its hook may not have run yet, and what its client says next may be done already.
+                if waiting.is_cancelled() {
+                    waiting.end(state, Ended::Cancelled);
+                    return false;
+                }
+                !waiting.is_served(state)
+            });
         }
     }
 
@@ -210,7 +224,8 @@ impl<S: Party> Line<S> {
             Ended::TimedOut
         } else {
             let place = Arc::new(Place { outcome: Mutex::new(None), told: Condvar::new() });
-            let waiter = Waiter { client, claim, withdraw: Some(withdraw), place: Arc::clone(&place) };
+            let waiter =
+                Waiter { client, call: call(), claim, withdraw: Some(withdraw), place: Arc::clone(&place) };
             hall.came += 1;
             let number = hall.came;
             hall.waiting.insert(number, Box::new(waiter));

@@ -26,6 +26,7 @@ fn work<F: Function<A>, A: DeserializeOwned>(arguments: &[u8]) -> Result<Vec<u8>
 }
 
 /// What a worker does for a client. The worker is of the same build as its server.
+#[allow(clippy::needless_pass_by_value)] // as tasks have them
 fn perform(function: u64, arguments: Bytes) -> Result<Bytes, String> {
     let function = image::function_at::<WorkFn>(function).ok_or("the worker has no such function")?;
     function(&arguments).map(Bytes::from)
