@@ -211,21 +211,25 @@ fn calls_that_wait_for_the_callers_of_others_do_not_keep_their_answers() {
 }
 
 #[offspring::test]
-fn calls_that_were_started_are_done_in_order_whether_they_are_waited_for_or_not() {
+fn each_call_that_was_started_is_done_once_whether_it_is_waited_for_or_not() {
     const CALLS: u64 = 5000;
     let _dog = watchdog();
     let manager = Manager::start().unwrap();
     let counter = manager.serve(Counter::default()).unwrap();
     // More than may be without an answer at a time; every third is dropped.
     let mut started = Vec::new();
-    for number in 1..=CALLS {
+    for number in 0..CALLS {
         let call = counter.start_incr(1).unwrap();
-        if number % 3 == 0 { drop(call) } else { started.push((number, call)) }
+        if number % 3 == 0 { drop(call) } else { started.push(call) }
     }
-    for (number, call) in started.into_iter().rev() {
-        assert_eq!(call.wait().unwrap(), number);
-    }
-    assert_eq!(counter.get().unwrap(), CALLS);
+    let kept = started.len();
+    let mut values: Vec<u64> = started.into_iter().rev().map(|call| call.wait().unwrap()).collect();
+    values.sort_unstable();
+    values.dedup();
+    assert_eq!(values.len(), kept);
+    // One that was dropped may be done yet.
+    until("all are done", || counter.get().unwrap() == CALLS);
+    assert!(values.last().is_some_and(|last| *last <= CALLS));
 }
 
 #[offspring::test]

@@ -63,6 +63,8 @@
 //!   [learns of it](when_cancelled).
 //! - A method knows [who calls](caller()), and can have something done [when that process is gone](Caller::when_gone).
 //! - A method may return a [`Stream`], whose items come as they are read, and whose iterator stays at the server.
+//! - Each method of a proxy has one beside it that [starts](Pending) the call and returns: a thread has many calls on their way, and waits for
+//!   their results later.
 //! - A method that panics fails alone, with its message ([`CallError::Panicked`]). The object stays as the panic left it, and can be used.
 //! - An object lives as long as anybody has a proxy of it, or a [name](Manager::register) leads to it.
 //!
