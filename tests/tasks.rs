@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use offspring::net::remote::{AuthKey, Endpoint, RemoteError};
+use offspring::net::remote::{AuthKey, Endpoint, RemoteError, TlsClient, TlsServer};
 use offspring::tasks::{
     Receipt, ResultQueue, TaskError, TaskFailure, TaskServer, TaskServerBuilder, TaskWorker,
     TaskWorkerBuilder,
@@ -420,6 +420,87 @@ fn a_worker_with_another_key_or_of_other_types_is_told_so() {
     let error = TaskWorker::<u32, String>::connect(server.endpoint(), Some(&key())).unwrap_err();
     assert!(matches!(&error, TaskError::OtherTypes { task, .. } if task == "u64"), "{error}");
     until("the server knows of the other key", || server.refusals().count == 1);
+}
+
+/// A certificate of `localhost` and its key, as PEM; an authority has signed it, whose certificate comes third.
+fn certificate() -> [String; 3] {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signed = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    [certificate.pem(), key.serialize_pem(), signed.pem()]
+}
+
+fn tls_server([certificate, its_key, _]: &[String; 3]) -> Server {
+    let tls = TlsServer::from_pem(certificate.as_bytes(), its_key.as_bytes()).unwrap();
+    Server::builder().tls(tls).bind(&anywhere(), Some(key())).unwrap()
+}
+
+/// The last who was not let in, when there are so many.
+fn refusal(server: &Server, count: u64) -> RemoteError {
+    until("somebody was refused", || server.refusals().count == count);
+    server.refusals().latest.back().unwrap().error.clone()
+}
+
+#[offspring::test]
+fn tasks_and_results_go_through_tls_also_after_the_link_was_cut() {
+    let _dog = watchdog();
+    let certificate = certificate();
+    let server = tls_server(&certificate);
+    let way = Way::to(server.endpoint());
+    let known = [
+        TlsClient::pinned(certificate[0].as_bytes()).unwrap(),
+        TlsClient::signed_by(certificate[2].as_bytes(), "localhost").unwrap(),
+    ];
+    for (round, tls) in (0..).zip(known) {
+        let worker: Worker = Worker::builder().tls(tls).connect(&way.endpoint, Some(&key())).unwrap();
+        let long = "x".repeat(200_000);
+        for cut in [false, true] {
+            server.get_task_queue().put(&round).unwrap();
+            let task = worker.get_task_queue().get().unwrap();
+            assert_eq!(*task, round);
+            if cut {
+                way.cut();
+            }
+            assert_eq!(worker.get_result_queue().put(task, &long).unwrap(), Receipt::Taken);
+            assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok(long.clone()));
+        }
+    }
+}
+
+#[offspring::test]
+fn who_takes_another_certificate_or_no_tls_is_not_let_in_and_both_sides_say_why() {
+    let _dog = watchdog();
+    let (ours, other) = (certificate(), certificate());
+    let server = tls_server(&ours);
+    let refused = [
+        TlsClient::pinned(other[0].as_bytes()).unwrap(),
+        TlsClient::signed_by(other[2].as_bytes(), "localhost").unwrap(),
+        TlsClient::signed_by(ours[2].as_bytes(), "elsewhere").unwrap(),
+    ];
+    let connect = |tls, server: &Server| {
+        let connected: Result<Worker, _> =
+            Worker::builder().tls(tls).connect(server.endpoint(), Some(&key()));
+        connected.unwrap_err()
+    };
+    for (count, tls) in (1..).zip(refused) {
+        let error = connect(tls, &server);
+        assert!(matches!(error, TaskError::NoLink(RemoteError::Tls(_))), "{error}");
+        let error = refusal(&server, count);
+        assert!(matches!(error, RemoteError::Tls(_)), "{error}");
+    }
+    let error = Worker::connect(server.endpoint(), Some(&key())).unwrap_err();
+    assert!(matches!(error, TaskError::NoLink(RemoteError::Protocol { .. })), "{error}");
+    assert!(error.to_string().contains("it speaks TLS"), "{error}");
+    assert!(matches!(refusal(&server, 4), RemoteError::Tls(_)));
+    let plain = self::server();
+    let error = connect(TlsClient::pinned(ours[0].as_bytes()).unwrap(), &plain);
+    assert!(matches!(error, TaskError::NoLink(RemoteError::Tls(_))), "{error}");
+    assert!(refusal(&plain, 1).to_string().contains("it speaks TLS"));
 }
 
 #[offspring::test]

@@ -34,7 +34,8 @@
 //! [`TaskServer::get_task_queue`] is where tasks are put and [`TaskServer::get_result_queue`] where results come;
 //! [`TaskWorker::get_task_queue`] and [`TaskWorker::get_result_queue`] are the same queues seen from a worker. Both programs take the
 //! types of tasks and results from one crate, and hold the same [`AuthKey`](crate::net::remote::AuthKey). Everything goes over one
-//! [`Link`](crate::net::remote::Link) per worker: see [there](crate::net::remote) for who is let in and what it may cost.
+//! [`Link`](crate::net::remote::Link) per worker: see [there](crate::net::remote) for who is let in and what it may cost. With the feature
+//! `rustls` it goes through TLS if both sides are told so: `TaskServerBuilder::tls`, `TaskWorkerBuilder::tls`.
 //!
 //! # Leases
 //!

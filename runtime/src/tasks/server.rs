@@ -26,7 +26,7 @@ use super::journal::Journal;
 use super::ledger::{Desk, Ledger, Outcome, TaskCounts};
 use super::message::{Number, ToServer, ToWorker, Types, decode, encode, frame};
 use crate::net::remote::{
-    Acceptor, AuthKey, Endpoint, Limits, LinkReceiver, LinkSender, Refusals, RemoteError,
+    Acceptor, AuthKey, Endpoint, Limits, LinkReceiver, LinkSender, Refusals, RemoteError, TlsServer,
 };
 use crate::sys::poller;
 
@@ -51,11 +51,12 @@ pub struct TaskServerBuilder {
     lease: Duration,
     attempts: u32,
     journal: Option<PathBuf>,
+    tls: Option<TlsServer>,
 }
 
 impl Default for TaskServerBuilder {
     fn default() -> Self {
-        Self { limits: Limits::new(), lease: Duration::from_secs(10), attempts: 5, journal: None }
+        Self { limits: Limits::new(), lease: Duration::from_secs(10), attempts: 5, journal: None, tls: None }
     }
 }
 
@@ -117,6 +118,13 @@ impl TaskServerBuilder {
         self
     }
 
+    /// Has all links go through TLS, and shows them this certificate. The key is asked for there.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// How long a worker may say nothing until its tasks are given to others: 10 seconds, and at least 10 milliseconds. A worker that works
     /// for longer says meanwhile that it is there, without help of the code that works. One that ends is noticed at once.
     pub fn lease(mut self, time: Duration) -> Self {
@@ -164,7 +172,7 @@ impl TaskServerBuilder {
             visits: Mutex::default(),
             left: Condvar::new(),
         });
-        let acceptor = Arc::new(Acceptor::bind(endpoint, key, self.limits.clone())?);
+        let acceptor = Arc::new(Acceptor::bind_with(endpoint, key, self.limits.clone(), self.tls.clone())?);
         let (serving, accepting) = (Arc::clone(&shared), Arc::clone(&acceptor));
         let serve = move || {
             while let Ok(link) = accepting.accept() {

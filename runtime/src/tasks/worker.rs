@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use super::TaskError;
 use super::message::{Epoch, Number, Receipt, ToServer, ToWorker, Types, decode, encode, frame};
-use crate::net::remote::{AuthKey, Endpoint, Limits, Link, LinkReceiver, LinkSender, RemoteError};
+use crate::net::remote::{AuthKey, Endpoint, Limits, Link, LinkReceiver, LinkSender, RemoteError, TlsClient};
 use crate::sys::poller;
 
 /// How long to wait before a second try to connect; it doubles until it is the last.
@@ -41,11 +41,12 @@ pub struct TaskWorker<T, R> {
 pub struct TaskWorkerBuilder {
     limits: Limits,
     patience: Duration,
+    tls: Option<TlsClient>,
 }
 
 impl Default for TaskWorkerBuilder {
     fn default() -> Self {
-        Self { limits: Limits::new(), patience: Duration::from_secs(60) }
+        Self { limits: Limits::new(), patience: Duration::from_secs(60), tls: None }
     }
 }
 
@@ -58,6 +59,13 @@ impl TaskWorkerBuilder {
     /// What the server may cost.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Goes through TLS, to the server that this takes: one whose certificate is known, or that an authority has signed.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, tls: TlsClient) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -188,8 +196,9 @@ impl Shared {
     /// Makes a link, and says there what is held, what is wanted and what has been done.
     fn connect(&self) -> Result<Connected, TaskError> {
         let gone = TaskError::NoLink;
-        let limits = &self.settings.limits;
-        let link = Link::connect(&self.endpoint, self.key.as_ref(), limits).map_err(gone)?;
+        let TaskWorkerBuilder { limits, tls, .. } = &self.settings;
+        let link =
+            Link::connect_with(&self.endpoint, self.key.as_ref(), limits, tls.as_ref()).map_err(gone)?;
         let (sender, mut receiver) = link.split();
         let held = self.state().holds.clone();
         let holds = held.iter().copied().collect();
