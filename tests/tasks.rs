@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_pass_by_value)] // what a child runs owns its arguments
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -13,16 +13,17 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use offspring::net::remote::{AuthKey, Endpoint, RemoteError};
+use offspring::net::remote::{AuthKey, Endpoint, RemoteError, TlsClient, TlsServer};
 use offspring::tasks::{
-    Receipt, ResultQueue, TaskError, TaskFailure, TaskServer, TaskServerBuilder, TaskWorker,
-    TaskWorkerBuilder,
+    Finished, Receipt, ResultQueue, TaskClient, TaskError, TaskFailure, TaskServer, TaskServerBuilder,
+    TaskWorker, TaskWorkerBuilder,
 };
 use offspring::{Child, Receiver, Sender};
 use offspring_tests::{until, watchdog};
 
 type Server = TaskServer<u64, String>;
 type Worker = TaskWorker<u64, String>;
+type Client = TaskClient<u64, String>;
 
 fn key() -> AuthKey {
     AuthKey::from("a key of the tests")
@@ -422,6 +423,94 @@ fn a_worker_with_another_key_or_of_other_types_is_told_so() {
     until("the server knows of the other key", || server.refusals().count == 1);
 }
 
+/// A certificate of `localhost` and its key, as PEM; an authority has signed it, whose certificate comes third.
+fn certificate() -> [String; 3] {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signed = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    [certificate.pem(), key.serialize_pem(), signed.pem()]
+}
+
+fn tls_server([certificate, its_key, _]: &[String; 3]) -> Server {
+    let tls = TlsServer::from_pem(certificate.as_bytes(), its_key.as_bytes()).unwrap();
+    Server::builder().tls(tls).bind(&anywhere(), Some(key())).unwrap()
+}
+
+/// The last who was not let in, when there are so many.
+fn refusal(server: &Server, count: u64) -> RemoteError {
+    until("somebody was refused", || server.refusals().count == count);
+    server.refusals().latest.back().unwrap().error.clone()
+}
+
+#[offspring::test]
+fn tasks_and_results_go_through_tls_also_after_the_link_was_cut() {
+    let _dog = watchdog();
+    let certificate = certificate();
+    let server = tls_server(&certificate);
+    let way = Way::to(server.endpoint());
+    let known = [
+        TlsClient::pinned(certificate[0].as_bytes()).unwrap(),
+        TlsClient::signed_by(certificate[2].as_bytes(), "localhost").unwrap(),
+    ];
+    for (round, tls) in (0..).zip(known) {
+        let worker: Worker = Worker::builder().tls(tls).connect(&way.endpoint, Some(&key())).unwrap();
+        let long = "x".repeat(200_000);
+        for cut in [false, true] {
+            server.get_task_queue().put(&round).unwrap();
+            let task = worker.get_task_queue().get().unwrap();
+            assert_eq!(*task, round);
+            if cut {
+                way.cut();
+            }
+            assert_eq!(worker.get_result_queue().put(task, &long).unwrap(), Receipt::Taken);
+            assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok(long.clone()));
+        }
+    }
+    let tls = TlsClient::pinned(certificate[0].as_bytes()).unwrap();
+    let worker: Worker = Worker::builder().tls(tls.clone()).connect(server.endpoint(), Some(&key())).unwrap();
+    let producer: Client = Client::builder().tls(tls).connect(&way.endpoint, Some(&key())).unwrap();
+    producer.get_task_queue().put(&1).unwrap();
+    way.cut();
+    work_off(&worker, 1);
+    assert_eq!(producer.get_result_queue().get().unwrap().into_result(), Ok(do_it(1)));
+}
+
+#[offspring::test]
+fn who_takes_another_certificate_or_no_tls_is_not_let_in_and_both_sides_say_why() {
+    let _dog = watchdog();
+    let (ours, other) = (certificate(), certificate());
+    let server = tls_server(&ours);
+    let refused = [
+        TlsClient::pinned(other[0].as_bytes()).unwrap(),
+        TlsClient::signed_by(other[2].as_bytes(), "localhost").unwrap(),
+        TlsClient::signed_by(ours[2].as_bytes(), "elsewhere").unwrap(),
+    ];
+    let connect = |tls, server: &Server| {
+        let connected: Result<Worker, _> =
+            Worker::builder().tls(tls).connect(server.endpoint(), Some(&key()));
+        connected.unwrap_err()
+    };
+    for (count, tls) in (1..).zip(refused) {
+        let error = connect(tls, &server);
+        assert!(matches!(error, TaskError::NoLink(RemoteError::Tls(_))), "{error}");
+        let error = refusal(&server, count);
+        assert!(matches!(error, RemoteError::Tls(_)), "{error}");
+    }
+    let error = Worker::connect(server.endpoint(), Some(&key())).unwrap_err();
+    assert!(matches!(error, TaskError::NoLink(RemoteError::Protocol { .. })), "{error}");
+    assert!(error.to_string().contains("it speaks TLS"), "{error}");
+    assert!(matches!(refusal(&server, 4), RemoteError::Tls(_)));
+    let plain = self::server();
+    let error = connect(TlsClient::pinned(ours[0].as_bytes()).unwrap(), &plain);
+    assert!(matches!(error, TaskError::NoLink(RemoteError::Tls(_))), "{error}");
+    assert!(refusal(&plain, 1).to_string().contains("it speaks TLS"));
+}
+
 #[offspring::test]
 fn a_value_that_cannot_travel_is_an_error_of_the_put() {
     let _dog = watchdog();
@@ -535,4 +624,355 @@ fn a_journal_keeps_what_is_open_and_what_nobody_got() {
     let task = worker.get_task_queue().get().unwrap();
     assert_eq!((*task, task.number()), (3, 2));
     assert_eq!(server.get_task_queue().put(&4).unwrap(), 3, "numbers go on");
+}
+
+fn client(endpoint: &Endpoint) -> Client {
+    Client::connect(endpoint, Some(&key())).unwrap()
+}
+
+fn named(endpoint: &Endpoint, name: &str) -> Client {
+    Client::builder().name(name).connect(endpoint, Some(&key())).unwrap()
+}
+
+/// Does so many tasks here.
+fn work_off(worker: &Worker, count: usize) {
+    for _ in 0..count {
+        let task = worker.get_task_queue().get().unwrap();
+        let result = do_it(*task);
+        worker.get_result_queue().put(task, &result).unwrap();
+    }
+}
+
+/// Puts tasks and gets their results: which tasks those were.
+fn produce(endpoint: Endpoint, from: u64) -> Vec<u64> {
+    let client = client(&endpoint);
+    let tasks: Vec<_> = (from..from + 100).collect();
+    let first = client.get_task_queue().put_all(&tasks).unwrap();
+    let results = client.get_result_queue();
+    let mut all = BTreeSet::new();
+    for _ in &tasks {
+        let finished = results.get().unwrap();
+        let task = from + (finished.number() - first);
+        assert_eq!(finished.result().unwrap(), &do_it(task));
+        assert!(all.insert(task));
+    }
+    all.into_iter().collect()
+}
+
+#[offspring::test]
+fn each_producer_gets_the_results_of_its_tasks_and_of_no_others() {
+    let _dog = watchdog();
+    let server = server();
+    let workers: Vec<_> =
+        (0..2).map(|_| offspring::spawn(work, (server.endpoint().clone(),)).unwrap()).collect();
+    let producers: Vec<_> = (1..=3)
+        .map(|which| offspring::spawn(produce, (server.endpoint().clone(), which * 1000)).unwrap())
+        .collect();
+    server.get_task_queue().put_all(&(0..50).collect::<Vec<_>>()).unwrap();
+    let own: Vec<_> = collect(&server.get_result_queue(), 50).into_values().collect();
+    assert!((0..50).all(|task| own.contains(&Ok(do_it(task)))));
+    for (producer, which) in producers.into_iter().zip(1..) {
+        assert_eq!(producer.join().unwrap(), (which * 1000..which * 1000 + 100).collect::<Vec<_>>());
+    }
+    let counts = server.counts();
+    assert_eq!(
+        (counts.waiting, counts.leased, counts.results, counts.kept, counts.producers),
+        (0, 0, 0, 0, 0)
+    );
+    server.shutdown();
+    assert_eq!(workers.into_iter().map(|worker| worker.join().unwrap()).sum::<u64>(), 350);
+}
+
+#[offspring::test]
+fn a_producer_that_is_cut_off_again_and_again_has_each_task_once_and_each_result_once() {
+    let _dog = watchdog();
+    let server = server();
+    let way = Way::to(server.endpoint());
+    let client = client(&way.endpoint);
+    let worker = worker(server.endpoint());
+    let over = Arc::<AtomicBool>::default();
+    thread::scope(|scope| {
+        scope.spawn(|| worker.run(do_it).unwrap());
+        let cutter = scope.spawn(|| {
+            let mut cuts = 0;
+            while !over.load(Ordering::SeqCst) {
+                let connected = || way.streams.lock().unwrap().len() >= 2;
+                until("it is back", || connected() || over.load(Ordering::SeqCst));
+                way.cut();
+                cuts += 1;
+            }
+            cuts
+        });
+        let putting =
+            scope.spawn(|| (0..300).map(|task| client.get_task_queue().put(&task).unwrap()).collect());
+        let mut all = BTreeMap::new();
+        for _ in 0..300 {
+            let finished = client.get_result_queue().get().unwrap();
+            let number = finished.number();
+            assert!(all.insert(number, finished.into_result().unwrap()).is_none(), "{number} came twice");
+        }
+        let numbers: Vec<u64> = putting.join().unwrap();
+        over.store(true, Ordering::SeqCst);
+        assert!(cutter.join().unwrap() > 0);
+        assert_eq!(numbers, (0..300).collect::<Vec<_>>());
+        assert_eq!(all, (0..300).map(|number| (number, do_it(number))).collect());
+        until("the server has forgotten all", || server.counts().kept == 0);
+        assert_eq!(server.counts().waiting + server.counts().leased + server.counts().results, 0);
+        server.shutdown();
+    });
+}
+
+/// Puts tasks, gets one result, and holds it until it is killed.
+fn produce_and_hang(endpoint: Endpoint, said: Sender<(u64, u64)>) {
+    let client = named(&endpoint, "a name");
+    let before = client.tasks_before();
+    client.get_task_queue().put_all(&[10, 11, 12]).unwrap();
+    let in_hand = client.get_result_queue().get().unwrap();
+    said.send((before, in_hand.number())).unwrap();
+    loop {
+        thread::park();
+    }
+}
+
+#[offspring::test]
+fn a_producer_that_was_killed_finds_its_results_under_its_name() {
+    let _dog = watchdog();
+    let server = server();
+    let worker = worker(server.endpoint());
+    let (sender, receiver) = offspring::channel().unwrap();
+    for life in 0..3 {
+        let arguments = (server.endpoint().clone(), sender.clone());
+        let child = offspring::spawn(produce_and_hang, arguments).unwrap();
+        work_off(&worker, 2);
+        assert_eq!(receiver.recv().unwrap().0, life * 3);
+        child.kill().unwrap();
+        assert!(child.join().is_err());
+        work_off(&worker, 1); // its tasks go on
+    }
+    let client = named(server.endpoint(), "a name");
+    assert_eq!(client.tasks_before(), 9);
+    let results = client.get_result_queue();
+    let all: BTreeMap<_, _> =
+        (0..9).map(|_| results.get().unwrap()).map(|it| (it.number(), it.into_result().unwrap())).collect();
+    assert_eq!(all, (0..9).map(|number| (number, do_it(10 + number % 3))).collect());
+    assert!(server.get_result_queue().is_empty());
+}
+
+/// Gets the server's results: of which tasks.
+fn own_results(server: &Server, count: usize) -> Vec<String> {
+    let results = server.get_result_queue();
+    let mut all: Vec<_> = (0..count).map(|_| results.get().unwrap().into_result().unwrap()).collect();
+    all.sort();
+    all
+}
+
+#[offspring::test]
+fn the_results_of_a_producer_that_has_ended_come_to_the_server() {
+    let _dog = watchdog();
+    let server = server();
+    let worker = worker(server.endpoint());
+    let client = client(server.endpoint());
+    client.get_task_queue().put_all(&[1, 2, 3]).unwrap();
+    work_off(&worker, 2);
+    let in_hand = client.get_result_queue().get().unwrap();
+    drop(client);
+    assert_eq!(server.counts().producers, 1, "who has a result is there");
+    drop(in_hand);
+    assert_eq!((server.counts().producers, server.counts().results), (0, 1));
+    work_off(&worker, 1);
+    assert_eq!(own_results(&server, 2), [do_it(2), do_it(3)]);
+}
+
+#[offspring::test]
+fn the_results_of_a_producer_that_does_not_come_back_come_to_the_server_in_the_end() {
+    let _dog = watchdog();
+    let server: Server =
+        Server::builder().retention(Duration::from_millis(20)).bind(&anywhere(), Some(key())).unwrap();
+    let worker = worker(server.endpoint());
+    let (sender, receiver) = offspring::channel().unwrap();
+    let child = offspring::spawn(produce_and_hang, (server.endpoint().clone(), sender)).unwrap();
+    work_off(&worker, 1);
+    receiver.recv().unwrap();
+    let results = server.get_result_queue();
+    assert!(results.get_timeout(Duration::from_millis(40)).unwrap_err().is_timed_out(), "it lives");
+    let getting = thread::spawn(move || results.get().unwrap().into_result());
+    child.kill().unwrap();
+    assert!(child.join().is_err());
+    assert_eq!(getting.join().unwrap(), Ok(do_it(10)), "what it had in hand");
+    work_off(&worker, 2);
+    assert_eq!(own_results(&server, 2), [do_it(11), do_it(12)]);
+    assert_eq!(named(server.endpoint(), "a name").tasks_before(), 0);
+}
+
+#[offspring::test]
+fn a_server_that_is_full_takes_no_more_from_producers_until_results_are_got() {
+    let _dog = watchdog();
+    let server: Server = Server::builder().capacity(2).bind(&anywhere(), Some(key())).unwrap();
+    let (client, worker) = (client(server.endpoint()), worker(server.endpoint()));
+    let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
+    tasks.put_all(&[1, 2]).unwrap();
+    for _ in 0..2 {
+        let error = tasks.put(&3).unwrap_err();
+        assert!(matches!(error, TaskError::Full), "{error}");
+        work_off(&worker, usize::from(server.counts().waiting > 0));
+    }
+    drop(results.get().unwrap());
+    until("there is room", || tasks.put(&3).is_ok());
+    work_off(&worker, 1);
+    let mut numbers: Vec<_> = (0..2).map(|_| results.get().unwrap().number()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2], "what was refused has no number");
+}
+
+#[offspring::test]
+fn tasks_of_a_producer_that_a_restarted_server_does_not_know_have_an_outcome() {
+    let _dog = watchdog();
+    let first = server();
+    let endpoint = first.endpoint().clone();
+    let client = client(&endpoint);
+    let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
+    tasks.put_all(&[1, 2, 3]).unwrap();
+    work_off(&worker(&endpoint), 1);
+    let in_hand = results.get().unwrap();
+    drop(first);
+    let second = Server::bind(&endpoint, Some(key())).unwrap();
+    assert_eq!(tasks.put(&4).unwrap(), 3);
+    work_off(&worker(&endpoint), 1);
+    assert_eq!(in_hand.into_result(), Ok(do_it(1)));
+    let all: BTreeMap<_, _> =
+        (0..3).map(|_| results.get().unwrap()).map(|it| (it.number(), it.into_result())).collect();
+    let forgotten = || Err(TaskFailure::Forgotten);
+    assert_eq!(all, BTreeMap::from([(1, forgotten()), (2, forgotten()), (3, Ok(do_it(4)))]));
+    second.shutdown();
+    assert!(results.get().unwrap_err().is_closed());
+    assert!(tasks.put(&5).unwrap_err().is_closed());
+}
+
+#[offspring::test]
+fn of_two_producers_with_one_name_the_later_has_it() {
+    let _dog = watchdog();
+    let server = server();
+    let first = named(server.endpoint(), "a name");
+    first.get_task_queue().put(&1).unwrap();
+    let waiting = {
+        let results = first.get_result_queue();
+        thread::spawn(move || results.get().unwrap_err())
+    };
+    let second = named(server.endpoint(), "a name");
+    let error = waiting.join().unwrap();
+    assert!(matches!(error, TaskError::Replaced), "{error}");
+    assert!(matches!(first.get_task_queue().put(&2).unwrap_err(), TaskError::Replaced));
+    drop(first);
+    assert_eq!((second.tasks_before(), second.get_task_queue().put(&2).unwrap()), (1, 1));
+    work_off(&worker(server.endpoint()), 2);
+    let finished: [Finished<String>; 2] = [(); 2].map(|()| second.get_result_queue().get().unwrap());
+    assert_eq!(finished.map(|it| it.into_result().unwrap()), [do_it(1), do_it(2)]);
+}
+
+#[offspring::test]
+fn a_panic_with_a_result_in_hand_has_not_got_it() {
+    let _dog = watchdog();
+    let server = server();
+    let client = client(server.endpoint());
+    client.get_task_queue().put(&1).unwrap();
+    work_off(&worker(server.endpoint()), 1);
+    let finished = client.get_result_queue().get().unwrap();
+    let panicked = thread::spawn(move || {
+        let _in_hand = finished;
+        panic!("while a result is in hand");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(client.get_result_queue().get().unwrap().into_result(), Ok(do_it(1)));
+}
+
+#[offspring::test]
+fn what_a_producer_cannot_take_or_send_is_an_error_of_its_call() {
+    let _dog = watchdog();
+    let server = server();
+    let error = TaskClient::<u64, u64>::connect(server.endpoint(), Some(&key())).unwrap_err();
+    assert!(matches!(&error, TaskError::OtherTypes { result, .. } if result.ends_with("String")), "{error}");
+    let error = Client::connect(server.endpoint(), Some(&AuthKey::random())).unwrap_err();
+    assert!(matches!(error, TaskError::NoLink(RemoteError::WrongKey)), "{error}");
+    let limits = offspring::net::remote::Limits::new().max_message(1000);
+    let client: Client =
+        Client::builder().limits(limits.clone()).connect(server.endpoint(), Some(&key())).unwrap();
+    let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
+    tasks.put_all(&[1, 2]).unwrap();
+    let worker = worker(server.endpoint());
+    let long = worker.get_task_queue().get().unwrap();
+    worker.get_result_queue().put(long, &"x".repeat(2000)).unwrap();
+    work_off(&worker, 1);
+    let failure = results.get().unwrap().into_result().unwrap_err();
+    assert!(matches!(failure, TaskFailure::TooLarge(_)), "{failure}");
+    assert_eq!(results.get().unwrap().into_result(), Ok(do_it(2)));
+    let server: TaskServer<String, u8> =
+        TaskServerBuilder::new().limits(limits).bind(&anywhere(), Some(key())).unwrap();
+    let client = TaskClient::<String, u8>::connect(server.endpoint(), Some(&key())).unwrap();
+    let error = client.get_task_queue().put(&"x".repeat(2000)).unwrap_err();
+    assert!(matches!(error, TaskError::Encode(_)), "{error}");
+    assert_eq!(client.get_task_queue().put(&"x".to_owned()).unwrap(), 0);
+}
+
+/// A server with a journal, which does nothing but for others, until it is killed.
+fn serve_others(journal: PathBuf, endpoint: Endpoint, port: Sender<Endpoint>) {
+    let server: Server = Server::builder().journal(journal).bind(&endpoint, Some(key())).unwrap();
+    port.send(server.endpoint().clone()).unwrap();
+    loop {
+        thread::park();
+    }
+}
+
+#[offspring::test]
+fn producers_and_workers_go_on_when_a_server_with_a_journal_is_killed_at_any_time() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    let (port, ports) = offspring::channel().unwrap();
+    let start = |endpoint| {
+        let arguments = (directory.0.join("journal"), endpoint, port.clone());
+        let server = offspring::spawn(serve_others, arguments).unwrap();
+        (server, ports.recv().unwrap())
+    };
+    let (mut server, endpoint) = start(anywhere());
+    let (client, worker) = (client(&endpoint), worker(&endpoint));
+    let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
+    thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            let mut again = 0;
+            for _ in 0..60 {
+                let task = worker.get_task_queue().get().unwrap();
+                let result = do_it(*task);
+                // Killed before its receipt came, the server may have had it.
+                again += usize::from(worker.get_result_queue().put(task, &result).unwrap() != Receipt::Taken);
+            }
+            again
+        });
+        scope.spawn(|| (0..60).for_each(|task| assert_eq!(tasks.put(&task).unwrap(), task)));
+        let mut all = BTreeMap::new();
+        for round in 0..60 {
+            let finished = results.get().unwrap();
+            let (number, result) = (finished.number(), finished.result().unwrap().clone());
+            let killed = round % 7 == 3 && round < 56; // so that it is there at the end
+            if killed {
+                server.kill().unwrap();
+                assert!(server.join().is_err());
+            }
+            drop(finished); // whether there is a server to tell or not
+            if killed {
+                server = start(endpoint.clone()).0;
+            }
+            assert!(all.insert(number, result).is_none(), "{number} came twice");
+        }
+        assert_eq!(all, (0..60).map(|number| (number, do_it(number))).collect());
+        assert!(working.join().unwrap() <= 8, "as often as it was killed");
+    });
+    drop((client, tasks, results));
+    server.kill().unwrap();
+    assert!(server.join().is_err());
+    // Nothing is left in the journal.
+    let server: Server = directory.journal().bind(&anywhere(), Some(key())).unwrap();
+    let counts = server.counts();
+    assert_eq!(
+        (counts.waiting, counts.leased, counts.results, counts.kept, counts.producers),
+        (0, 0, 0, 0, 0)
+    );
 }

@@ -19,6 +19,13 @@ pub enum TaskError {
     /// There is no link to the server, and it could not be made again for as long as the worker is to try.
     #[error("there is no link to the server of tasks: {0}")]
     NoLink(#[source] RemoteError),
+    /// The server has as many tasks and results as it takes. The tasks are not put: get results, or try again later.
+    #[error("the server of tasks is full: get results, or see `TaskServerBuilder::capacity`")]
+    #[doc(alias = "queue.Full")]
+    Full,
+    /// Another producer has come with the same name, and the server sends the results there.
+    #[error("another producer has come with the same name: see `TaskClientBuilder::name`")]
+    Replaced,
     /// The server's tasks or results are of other types.
     #[error("the server has tasks `{task}` and results `{result}`: take both types from one crate")]
     OtherTypes {
@@ -71,6 +78,13 @@ pub enum TaskFailure {
         /// How many.
         times: u32,
     },
+    /// The result is longer than the producer takes.
+    #[error("the result is longer than its producer takes: {0}")]
+    TooLarge(String),
+    /// The server was started again without a journal, or the producer was gone for longer than
+    /// [the retention](super::TaskServerBuilder::retention).
+    #[error("the server no longer knows the task")]
+    Forgotten,
     /// The result that came cannot be decoded.
     #[error("the result cannot be decoded: {0}")]
     Decode(String),

@@ -5,8 +5,7 @@
 //! process has it open.
 
 use super::TaskError;
-use super::ledger::Outcome;
-use super::message::{Epoch, Number};
+use super::message::{Epoch, Index, Number, Outcome};
 
 /// What a journal has.
 #[derive(Debug, Default)]
@@ -17,6 +16,10 @@ pub(super) struct Kept {
     /// In their order.
     pub(super) tasks: Vec<(Number, Vec<u8>)>,
     pub(super) results: Vec<(Number, Outcome)>,
+    /// The producers, and the index of the next task of each.
+    pub(super) producers: Vec<(String, Index)>,
+    /// Which task is whose.
+    pub(super) owners: Vec<(Number, String, Index)>,
 }
 
 /// Where it is written down, if it is.
@@ -45,9 +48,19 @@ impl Journal {
         in_file!(self, file => file.load(fresh), else Kept { epoch: fresh, ..Kept::default() })
     }
 
-    /// Tasks with numbers from the first on.
-    pub(super) fn put(&self, first: Number, tasks: &[Vec<u8>]) -> Result<(), TaskError> {
-        in_file!(self, file => file.put(first, tasks), else ())
+    /// Tasks with numbers from the first on; those of a producer with indices from there on.
+    pub(super) fn put(
+        &self,
+        first: Number,
+        tasks: &[Vec<u8>],
+        owner: Option<(&str, Index)>,
+    ) -> Result<(), TaskError> {
+        in_file!(self, file => file.put(first, tasks, owner), else ())
+    }
+
+    /// A producer is known no more, and these tasks and results are nobody's.
+    pub(super) fn abandon(&self, producer: &str, numbers: &[Number]) -> Result<(), TaskError> {
+        in_file!(self, file => file.abandon(producer, numbers), else ())
     }
 
     /// A task has its result.
@@ -68,14 +81,18 @@ pub(super) mod file {
 
     use redb::{Database, Error, ReadableTable, TableDefinition};
 
-    use super::{Epoch, Kept, Number, Outcome};
+    use super::{Epoch, Index, Kept, Number};
     use crate::tasks::TaskError;
+    use crate::tasks::message::Outcome;
     use crate::tasks::message::{Types, decode, encode};
 
     const TASKS: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("tasks");
     const RESULTS: TableDefinition<'_, Number, &[u8]> = TableDefinition::new("results");
     const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
     const TYPES: TableDefinition<'_, (), (&str, &str)> = TableDefinition::new("types");
+
+    const PRODUCERS: TableDefinition<'_, &str, Index> = TableDefinition::new("producers");
+    const OWNERS: TableDefinition<'_, Number, (&str, Index)> = TableDefinition::new("owners");
 
     const EPOCH: &str = "epoch";
     const NEXT: &str = "next";
@@ -115,13 +132,27 @@ pub(super) mod file {
                         decode(outcome.value()).map_err(|error| Error::Corrupted(error.to_string()))?;
                     kept.results.push((number.value(), outcome));
                 }
+                for entry in change.open_table(PRODUCERS)?.iter()? {
+                    let (name, next) = entry?;
+                    kept.producers.push((name.value().to_owned(), next.value()));
+                }
+                for entry in change.open_table(OWNERS)?.iter()? {
+                    let (number, owner) = entry?;
+                    let (name, index) = owner.value();
+                    kept.owners.push((number.value(), name.to_owned(), index));
+                }
                 kept
             };
             change.commit()?;
             Ok(kept)
         }
 
-        pub(super) fn put(&self, first: Number, tasks: &[Vec<u8>]) -> Result<(), Error> {
+        pub(super) fn put(
+            &self,
+            first: Number,
+            tasks: &[Vec<u8>],
+            owner: Option<(&str, Index)>,
+        ) -> Result<(), Error> {
             let change = self.0.begin_write()?;
             {
                 let mut table = change.open_table(TASKS)?;
@@ -131,6 +162,26 @@ pub(super) mod file {
                     next += 1;
                 }
                 change.open_table(NUMBERS)?.insert(NEXT, next)?;
+                if let Some((name, mut index)) = owner {
+                    let mut owners = change.open_table(OWNERS)?;
+                    for number in first..next {
+                        owners.insert(number, (name, index))?;
+                        index += 1;
+                    }
+                    change.open_table(PRODUCERS)?.insert(name, index)?;
+                }
+            }
+            Ok(change.commit()?)
+        }
+
+        pub(super) fn abandon(&self, producer: &str, numbers: &[Number]) -> Result<(), Error> {
+            let change = self.0.begin_write()?;
+            {
+                let mut owners = change.open_table(OWNERS)?;
+                for number in numbers {
+                    owners.remove(number)?;
+                }
+                change.open_table(PRODUCERS)?.remove(producer)?;
             }
             Ok(change.commit()?)
         }
@@ -146,6 +197,7 @@ pub(super) mod file {
         pub(super) fn forget(&self, number: Number) -> Result<(), Error> {
             let change = self.0.begin_write()?;
             change.open_table(RESULTS)?.remove(number)?;
+            change.open_table(OWNERS)?.remove(number)?;
             Ok(change.commit()?)
         }
     }

@@ -14,27 +14,32 @@
 //! restarted finds what was leased waiting, since it does not know who still works, and workers that come back take up what
 //! they hold.
 
+mod producers;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::TaskError;
 use super::error::TaskFailure;
 use super::journal::Journal;
-use super::message::{Epoch, Number, Receipt, ToWorker, frame};
+use super::message::{Epoch, Index, Number, Outcome, Receipt, ToWorker, frame};
 use crate::net::remote::LinkSender;
+pub(super) use producers::Arrival;
+use producers::{Arrived, Producers};
 
-/// The number of a link to a worker.
+/// The number of a link to a worker or a producer.
 pub(super) type Desk = u64;
 
-/// What becomes of a task in the end: its result, encoded.
-pub(super) type Outcome = Result<Vec<u8>, TaskFailure>;
-
-/// A task on its way to a worker: to be sent when the ledger is unlocked.
+/// A task on its way to a worker, or a result to a producer: to be sent when the ledger is unlocked.
 pub(super) struct Dispatch {
     pub(super) to: LinkSender,
-    pub(super) desk: Desk,
-    pub(super) number: Number,
+    pub(super) what: Dispatched,
     pub(super) message: Vec<u8>,
+}
+
+pub(super) enum Dispatched {
+    Task(Desk, Number),
+    Result(Arc<str>, Index),
 }
 
 #[derive(Debug)]
@@ -43,6 +48,8 @@ struct Open {
     holder: Option<Desk>,
     /// How many workers had it and were lost.
     lost: u32,
+    /// Whose it is, if it is not the server's own.
+    owner: Option<(Arc<str>, Index)>,
 }
 
 #[derive(Debug)]
@@ -59,10 +66,14 @@ pub struct TaskCounts {
     pub waiting: usize,
     /// Tasks that a worker has.
     pub leased: usize,
-    /// Results that nobody has got yet.
+    /// Results in the server's queue.
     pub results: usize,
     /// Workers that are connected.
     pub workers: usize,
+    /// Results that producers have not got yet.
+    pub kept: usize,
+    /// Producers that are known: those that are connected, and those that may come back.
+    pub producers: usize,
 }
 
 #[derive(Debug)]
@@ -77,6 +88,7 @@ pub(super) struct Ledger {
     workers: HashMap<Desk, Worker>,
     /// Who waits, once for each task.
     hungry: VecDeque<Desk>,
+    producers: Producers,
     desks: Desk,
     attempts: u32,
 }
@@ -86,8 +98,10 @@ impl Ledger {
     pub(super) fn new(journal: Journal, fresh: Epoch, attempts: u32) -> Result<Self, TaskError> {
         let kept = journal.load(fresh)?;
         let waiting = kept.tasks.iter().map(|(number, _)| *number).collect();
-        let open = |(number, task): (_, Vec<u8>)| (number, Open { task: task.into(), holder: None, lost: 0 });
-        Ok(Self {
+        let open = |(number, task): (_, Vec<u8>)| {
+            (number, Open { task: task.into(), holder: None, lost: 0, owner: None })
+        };
+        let mut ledger = Self {
             journal,
             epoch: kept.epoch,
             next: kept.next,
@@ -96,9 +110,12 @@ impl Ledger {
             results: kept.results.into(),
             workers: HashMap::new(),
             hungry: VecDeque::new(),
+            producers: Producers::default(),
             desks: 0,
             attempts,
-        })
+        };
+        ledger.give_to_producers(kept.producers, kept.owners);
+        Ok(ledger)
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -111,6 +128,8 @@ impl Ledger {
             leased: self.open.len() - self.waiting.len(),
             results: self.results.len(),
             workers: self.workers.len(),
+            kept: self.producers.kept(),
+            producers: self.producers.len(),
         }
     }
 
@@ -121,10 +140,19 @@ impl Ledger {
 
     /// Adds tasks, all or none: the number of the first, the others have those that follow.
     pub(super) fn put(&mut self, tasks: Vec<Vec<u8>>) -> Result<Number, TaskError> {
+        self.put_for(None, tasks)
+    }
+
+    fn put_for(
+        &mut self,
+        owner: Option<(&Arc<str>, Index)>,
+        tasks: Vec<Vec<u8>>,
+    ) -> Result<Number, TaskError> {
         let first = self.next;
-        self.journal.put(first, &tasks)?;
+        self.journal.put(first, &tasks, owner.map(|(name, index)| (&**name, index)))?;
         for task in tasks {
-            self.open.insert(self.next, Open { task: task.into(), holder: None, lost: 0 });
+            let owner = owner.map(|(name, index)| (Arc::clone(name), index + (self.next - first)));
+            self.open.insert(self.next, Open { task: task.into(), holder: None, lost: 0, owner });
             self.waiting.push_back(self.next);
             self.next += 1;
         }
@@ -215,13 +243,22 @@ impl Ledger {
             }
             None => self.waiting.retain(|waiting| *waiting != number),
         }
-        self.results.push_back((number, outcome));
+        match open.owner {
+            Some((name, index)) => {
+                if let Err(Arrived { outcome, .. }) =
+                    self.producers.arrive(&name, Arrived { number, index, outcome })
+                {
+                    self.results.push_back((number, outcome)); // nobody's, as of those who are gone
+                }
+            }
+            None => self.results.push_back((number, outcome)),
+        }
         Ok(())
     }
 
     /// Leases what waits to who waits.
     pub(super) fn dispatch(&mut self) -> Vec<Dispatch> {
-        let mut dispatches = Vec::new();
+        let mut dispatches = self.producers.dispatch();
         while !self.waiting.is_empty() {
             let Some(desk) = self.hungry.pop_front() else { break };
             let Some(worker) = self.workers.get_mut(&desk) else { continue };
@@ -230,7 +267,8 @@ impl Ledger {
             open.holder = Some(desk);
             worker.holds.insert(number);
             let message = frame(&ToWorker::Task { number, task: open.task.to_vec() });
-            dispatches.push(Dispatch { to: worker.sender.clone(), desk, number, message });
+            let what = Dispatched::Task(desk, number);
+            dispatches.push(Dispatch { to: worker.sender.clone(), what, message });
         }
         dispatches
     }
@@ -254,7 +292,12 @@ impl Ledger {
         self.workers.values().map(|worker| worker.sender.clone()).collect()
     }
 
-    pub(super) fn has_workers(&self) -> bool {
-        !self.workers.is_empty()
+    pub(super) fn senders_to_producers(&self) -> Vec<LinkSender> {
+        self.producers.senders()
+    }
+
+    /// Whether a worker or a producer is connected.
+    pub(super) fn has_visitors(&self) -> bool {
+        !self.workers.is_empty() || self.producers.any_connected()
     }
 }

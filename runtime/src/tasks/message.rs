@@ -1,4 +1,4 @@
-//! What a worker and the server say to each other: each message is one of a [`Link`](crate::net::remote::Link).
+//! What workers, producers and the server say to each other: each message is one of a [`Link`](crate::net::remote::Link).
 //!
 //! ```text
 //! worker                                   server
@@ -18,11 +18,32 @@
 //!   |--------------------------------------->|
 //!   |      Closing                           |  it is over: do not come back
 //!   |<---------------------------------------|
+//!
+//! producer                                 server
+//!   | Produce { types, who it is, what it has }  |
+//!   |--------------------------------------->|
+//!   |      Welcome { lease, known, next }    |  or OtherTypes, or Replaced
+//!   |<---------------------------------------|
+//!   | Put { first, tasks }                   |  said again over the next link if it has no answer: tasks before `next` are there
+//!   |--------------------------------------->|  the tasks are there, and in the journal
+//!   |      Have, or Refused                  |
+//!   |<---------------------------------------|
+//!   | WantResult, once for each that it waits for |
+//!   |--------------------------------------->|
+//!   |      Outcome { index, .. }             |
+//!   |<---------------------------------------|
+//!   | Got { index }, when it has been taken in |
+//!   |--------------------------------------->|  the result is forgotten, also in the journal
+//!   |      Forgot { index }                  |
+//!   |<---------------------------------------|
+//!   | Beat, as above; Bye, when it ends in order |
+//!   |--------------------------------------->|  what it has not got is the server's
 //! ```
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::error::TaskFailure;
 use crate::wire::codec::{Codec, CodecError, Wire};
 
 /// The number of a task, which no other task of a server has, not even after a restart with a journal.
@@ -30,6 +51,16 @@ pub(super) type Number = u64;
 
 /// Which tasks the numbers are of: one number for all lives of a server with a journal, and one for each life of one without.
 pub(super) type Epoch = u64;
+
+/// The number of a task among those of one producer.
+pub(super) type Index = u64;
+
+/// What becomes of a task in the end: its result, encoded.
+pub(super) type Outcome = Result<Vec<u8>, TaskFailure>;
+
+/// A task or a result in a message.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Encoded(#[serde(with = "crate::wire::bytes")] pub(super) Vec<u8>);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToServer {
@@ -53,6 +84,73 @@ pub(super) enum ToServer {
         result: Vec<u8>,
     },
     Beat,
+    Produce {
+        types: Types,
+        producer: Producer,
+    },
+    /// Tasks with indices from the first on, all or none.
+    Put {
+        first: Index,
+        tasks: Vec<Encoded>,
+    },
+    /// One thread more waits for a result.
+    WantResult,
+    Got {
+        index: Index,
+    },
+    Bye,
+}
+
+/// Who a producer is, and what it has.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Producer {
+    pub(super) name: String,
+    /// Which of all who ever had the name.
+    pub(super) life: u64,
+    /// Whether it has been here before.
+    pub(super) again: bool,
+    /// The index of its next task, as far as it knows.
+    pub(super) next: Index,
+    /// The results that it has in hand.
+    pub(super) holds: Vec<Index>,
+    /// The results that can be forgotten.
+    pub(super) got: Vec<Index>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToProducer {
+    Welcome {
+        /// In milliseconds.
+        lease: u64,
+        /// Whether its tasks are known from before.
+        known: bool,
+        next: Index,
+    },
+    OtherTypes(Types),
+    /// Another has its name now.
+    Replaced,
+    Have {
+        next: Index,
+    },
+    Refused {
+        first: Index,
+        why: Refusal,
+    },
+    Outcome {
+        index: Index,
+        outcome: Result<Encoded, TaskFailure>,
+    },
+    Forgot {
+        index: Index,
+    },
+    Closing,
+}
+
+/// Why tasks were not taken.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Refusal {
+    Full,
+    Journal(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -120,4 +218,5 @@ pub(super) fn frame<M: Serialize>(message: &M) -> Vec<u8> {
 pub(crate) fn read_anything(bytes: &[u8]) {
     let _any = decode::<ToServer>(bytes);
     let _any = decode::<ToWorker>(bytes);
+    let _any = decode::<ToProducer>(bytes);
 }

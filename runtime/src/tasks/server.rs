@@ -9,6 +9,8 @@
 //! call that wanted it changed is an error and changed nothing; a worker whose result could not be written is cut off, and brings
 //! it again.
 
+mod producer;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,17 +23,18 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{TaskError, TaskFailure};
+use super::error::TaskError;
+use super::finished::{Finished, Home};
 use super::journal::Journal;
-use super::ledger::{Desk, Ledger, Outcome, TaskCounts};
-use super::message::{Number, ToServer, ToWorker, Types, decode, encode, frame};
+use super::ledger::{Desk, Dispatched, Ledger, TaskCounts};
+use super::message::{Number, Outcome, ToProducer, ToServer, ToWorker, Types, decode, encode, frame};
 use crate::net::remote::{
-    Acceptor, AuthKey, Endpoint, Limits, LinkReceiver, LinkSender, Refusals, RemoteError,
+    Acceptor, AuthKey, Endpoint, Limits, LinkReceiver, LinkSender, Refusals, RemoteError, TlsServer,
 };
 use crate::sys::poller;
 
 /// How many bytes a message has besides the task or the result in it, at most.
-const AROUND: usize = 64;
+pub(super) const AROUND: usize = 64;
 
 /// Has tasks for [workers](super::TaskWorker), and the results that they bring. See [the module](super).
 ///
@@ -51,11 +54,22 @@ pub struct TaskServerBuilder {
     lease: Duration,
     attempts: u32,
     journal: Option<PathBuf>,
+    tls: Option<TlsServer>,
+    retention: Duration,
+    capacity: usize,
 }
 
 impl Default for TaskServerBuilder {
     fn default() -> Self {
-        Self { limits: Limits::new(), lease: Duration::from_secs(10), attempts: 5, journal: None }
+        Self {
+            limits: Limits::new(),
+            lease: Duration::from_secs(10),
+            attempts: 5,
+            journal: None,
+            tls: None,
+            retention: Duration::from_secs(600),
+            capacity: 1_000_000,
+        }
     }
 }
 
@@ -67,6 +81,8 @@ struct Shared {
     types: Types,
     lease: Duration,
     limit: usize,
+    retention: Duration,
+    capacity: usize,
     closing: AtomicBool,
     visits: Mutex<Visits>,
     /// Rung when a visit ends.
@@ -117,6 +133,27 @@ impl TaskServerBuilder {
         self
     }
 
+    /// For how long the results of a [producer](super::TaskClient) that is cut off or has died are kept for it, or for another with
+    /// its name: 10 minutes. Thereafter they come to [the server's queue](TaskServer::get_result_queue).
+    pub fn retention(mut self, time: Duration) -> Self {
+        self.retention = time;
+        self
+    }
+
+    /// How many tasks and results there may be at once for [producers](super::TaskClient) to put more: 1,000,000. Else their puts are
+    /// [`TaskError::Full`]. The server's own are counted, and not refused.
+    pub fn capacity(mut self, count: usize) -> Self {
+        self.capacity = count;
+        self
+    }
+
+    /// Has all links go through TLS, and shows them this certificate. The key is asked for there.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// How long a worker may say nothing until its tasks are given to others: 10 seconds, and at least 10 milliseconds. A worker that works
     /// for longer says meanwhile that it is there, without help of the code that works. One that ends is noticed at once.
     pub fn lease(mut self, time: Duration) -> Self {
@@ -160,11 +197,13 @@ impl TaskServerBuilder {
             types,
             lease: self.lease,
             limit: self.limits.largest_message(),
+            retention: self.retention,
+            capacity: self.capacity,
             closing: false.into(),
             visits: Mutex::default(),
             left: Condvar::new(),
         });
-        let acceptor = Arc::new(Acceptor::bind(endpoint, key, self.limits.clone())?);
+        let acceptor = Arc::new(Acceptor::bind_with(endpoint, key, self.limits.clone(), self.tls.clone())?);
         let (serving, accepting) = (Arc::clone(&shared), Arc::clone(&acceptor));
         let serve = move || {
             while let Ok(link) = accepting.accept() {
@@ -242,12 +281,16 @@ impl<T: Serialize, R: DeserializeOwned> TaskServer<T, R> {
         self.acceptor.close();
         let deadline = poller::deadline(Some(self.shared.lease));
         let mut ledger = self.shared.ledger();
-        for worker in ledger.senders() {
-            drop(ledger);
+        let (workers, producers) = (ledger.senders(), ledger.senders_to_producers());
+        drop(ledger);
+        for worker in workers {
             let _is_gone_anyway = worker.send(&frame(&ToWorker::Closing));
-            ledger = self.shared.ledger();
         }
-        while ledger.has_workers() {
+        for producer in producers {
+            let _is_gone_anyway = producer.send(&frame(&ToProducer::Closing));
+        }
+        ledger = self.shared.ledger();
+        while ledger.has_visitors() {
             match super::wait(&self.shared.changed, ledger, deadline) {
                 Some(woken) => ledger = woken,
                 None => break,
@@ -310,28 +353,40 @@ impl Shared {
             let mut failed = Vec::new();
             for dispatch in dispatches {
                 if let Err(error) = dispatch.to.send(&dispatch.message) {
-                    failed.push((dispatch.desk, dispatch.number, error));
+                    failed.push((dispatch.what, error));
                 }
             }
             if failed.is_empty() {
                 return done;
             }
             ledger = self.ledger();
-            for (desk, number, error) in failed {
+            for (what, error) in failed {
                 // When its link is over, what it holds is given back by whom listens to it.
-                if !error.is_closed() {
-                    let task = (ledger.epoch(), number);
-                    let _is_the_journals = ledger.give_back(desk, task, true);
+                match what {
+                    _ if error.is_closed() => {}
+                    Dispatched::Task(desk, number) => {
+                        let task = (ledger.epoch(), number);
+                        let _is_the_journals = ledger.give_back(desk, task, true);
+                    }
+                    Dispatched::Result(name, index) => {
+                        ledger.replace_outcome(&name, index, error.to_string());
+                    }
                 }
             }
         }
     }
 
-    /// Listens to a worker until its link ends.
+    /// Listens to a worker or a producer until its link ends.
     fn serve(&self, sender: &LinkSender, mut receiver: LinkReceiver) {
         let mut message = Vec::new();
         let hello = receiver.recv_timeout(self.lease).map(|hello| decode::<ToServer>(&hello));
-        let Ok(Ok(ToServer::Hello { types, holds })) = hello else { return };
+        let (types, holds) = match hello {
+            Ok(Ok(ToServer::Hello { types, holds })) => (types, holds),
+            Ok(Ok(ToServer::Produce { types, producer })) => {
+                return self.serve_producer(sender, receiver, &types, producer);
+            }
+            _ => return,
+        };
         if types != self.types {
             let _is_gone_anyway = sender.send(&frame(&ToWorker::OtherTypes(self.types.clone())));
             let _its_end = receiver.recv_timeout(self.lease);
@@ -375,7 +430,12 @@ impl Shared {
                 sender.send(&message).map_err(TaskError::NoLink)?;
             }
             ToServer::Beat => {}
-            ToServer::Hello { .. } => return Err(TaskError::Decode("a second hello".into())),
+            ToServer::Hello { .. }
+            | ToServer::Produce { .. }
+            | ToServer::Put { .. }
+            | ToServer::WantResult
+            | ToServer::Got { .. }
+            | ToServer::Bye => return Err(TaskError::Decode("no worker says that here".into())),
         }
         Ok(())
     }
@@ -463,20 +523,31 @@ impl<R: DeserializeOwned> ResultQueue<R> {
     fn get_until(&self, deadline: Option<Instant>) -> Result<Finished<R>, TaskError> {
         let mut ledger = self.shared.ledger();
         loop {
+            let next = ledger.expire(self.shared.retention);
             if let Some((number, outcome)) = ledger.take() {
-                return Ok(Finished::new(Arc::clone(&self.shared), number, outcome));
+                let home: Arc<dyn Home> = Arc::<Shared>::clone(&self.shared);
+                return Ok(Finished::new(home, number, outcome));
             }
             if self.shared.is_closing() {
                 return Err(TaskError::Closed);
             }
-            ledger = super::wait(&self.shared.changed, ledger, deadline).ok_or(TaskError::TimedOut)?;
+            if super::remaining(deadline).is_some_and(|left| left.is_zero()) {
+                return Err(TaskError::TimedOut);
+            }
+            let soonest = deadline.into_iter().chain(next).min();
+            ledger = match super::wait(&self.shared.changed, ledger, soonest) {
+                Some(woken) => woken,
+                None => self.shared.ledger(), // a producer's time is over, or this one's
+            };
         }
     }
 
     /// How many results are there.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.ledger().counts().results
+        let mut ledger = self.shared.ledger();
+        ledger.expire(self.shared.retention);
+        ledger.counts().results
     }
 
     /// Whether no result is there.
@@ -486,70 +557,14 @@ impl<R: DeserializeOwned> ResultQueue<R> {
     }
 }
 
-/// What became of a task.
-///
-/// With a journal its result is in there until this is dropped: who is killed with it in hand gets it again after the restart, and so does the next
-/// who gets one when a panic drops it.
-#[derive(Debug)]
-pub struct Finished<R> {
-    shared: Arc<Shared>,
-    number: Number,
-    /// Given back if it is dropped by a panic.
-    encoded: Option<Outcome>,
-    result: Option<Result<R, TaskFailure>>,
-}
-
-impl<R: DeserializeOwned> Finished<R> {
-    fn new(shared: Arc<Shared>, number: Number, outcome: Outcome) -> Self {
-        let decoded = match &outcome {
-            Ok(bytes) => decode(bytes).map_err(|error| TaskFailure::Decode(error.to_string())),
-            Err(failure) => Err(failure.clone()),
-        };
-        Self { shared, number, encoded: Some(outcome), result: Some(decoded) }
-    }
-}
-
-impl<R> Finished<R> {
-    /// The number of the task, which [`TaskQueue::put`] returned.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.number
+impl Home for Shared {
+    fn forget(&self, number: Number) {
+        // It comes again after a restart, which is what the journal is there for.
+        let _is_the_journals = self.ledger().forget(number);
     }
 
-    /// Its result, or why there is none.
-    ///
-    /// # Errors
-    /// When so many workers were lost with it that it was given up, or the result cannot be decoded.
-    ///
-    /// # Panics
-    /// Never: the result is there until this is gone.
-    pub fn result(&self) -> Result<&R, &TaskFailure> {
-        self.result.as_ref().expect("it is taken with all of this").as_ref()
-    }
-
-    /// Its result, which is forgotten at the server.
-    ///
-    /// # Errors
-    /// As [`result`](Self::result).
-    ///
-    /// # Panics
-    /// Never, as there.
-    pub fn into_result(mut self) -> Result<R, TaskFailure> {
-        self.result.take().expect("it is taken with all of this")
-    }
-}
-
-impl<R> Drop for Finished<R> {
-    fn drop(&mut self) {
-        let Some(outcome) = self.encoded.take() else { return };
-        let mut ledger = self.shared.ledger();
-        if std::thread::panicking() {
-            ledger.put_back(self.number, outcome);
-            drop(ledger);
-            self.shared.changed.notify_all();
-        } else {
-            // It comes again after a restart, which is what the journal is there for.
-            let _is_the_journals = ledger.forget(self.number);
-        }
+    fn put_back(&self, number: Number, outcome: Outcome) {
+        self.ledger().put_back(number, outcome);
+        self.changed.notify_all();
     }
 }

@@ -1,6 +1,6 @@
 //! The side that does the tasks.
 //!
-//! One thread has the link: it connects, listens, says now and then that it is there, and connects again when the link has ended. The
+//! One thread has the link, which [comes back](super::standing). The
 //! threads that do tasks ask for them, wait, and hand their results to the link themselves.
 //!
 //! **The link is cut, or the server ends**: threads that wait go on waiting, leased tasks are worked on, and results that have no receipt
@@ -20,12 +20,9 @@ use serde::de::DeserializeOwned;
 
 use super::TaskError;
 use super::message::{Epoch, Number, Receipt, ToServer, ToWorker, Types, decode, encode, frame};
-use crate::net::remote::{AuthKey, Endpoint, Limits, Link, LinkReceiver, LinkSender, RemoteError};
+use super::standing::{Connected, Dial, Standing};
+use crate::net::remote::{AuthKey, Endpoint, Limits, LinkSender, RemoteError, TlsClient};
 use crate::sys::poller;
-
-/// How long to wait before a second try to connect; it doubles until it is the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Does tasks of a [`TaskServer`](super::TaskServer), in any process on any machine. See [the module](super).
 ///
@@ -41,11 +38,12 @@ pub struct TaskWorker<T, R> {
 pub struct TaskWorkerBuilder {
     limits: Limits,
     patience: Duration,
+    tls: Option<TlsClient>,
 }
 
 impl Default for TaskWorkerBuilder {
     fn default() -> Self {
-        Self { limits: Limits::new(), patience: Duration::from_secs(60) }
+        Self { limits: Limits::new(), patience: Duration::from_secs(60), tls: None }
     }
 }
 
@@ -58,6 +56,13 @@ impl TaskWorkerBuilder {
     /// What the server may cost.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Goes through TLS, to the server that this takes: one whose certificate is known, or that an authority has signed.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, tls: TlsClient) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -80,9 +85,13 @@ impl TaskWorkerBuilder {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
-            endpoint: endpoint.clone(),
-            key: key.cloned(),
-            settings: self.clone(),
+            dial: Dial {
+                endpoint: endpoint.clone(),
+                key: key.cloned(),
+                limits: self.limits.clone(),
+                tls: self.tls.clone(),
+                patience: self.patience,
+            },
             types: Types::of::<T, R>(),
         });
         let connected = shared.connect()?;
@@ -98,9 +107,7 @@ struct Shared {
     state: Mutex<State>,
     /// Rung when a task has come, a receipt, a link, or the end.
     changed: Condvar,
-    endpoint: Endpoint,
-    key: Option<AuthKey>,
-    settings: TaskWorkerBuilder,
+    dial: Dial,
     types: Types,
 }
 
@@ -153,28 +160,9 @@ impl Drop for Owner {
     }
 }
 
-/// A link that has been welcomed.
-struct Connected {
-    sender: LinkSender,
-    receiver: LinkReceiver,
-    lease: Duration,
-}
-
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nothing more is done. Who waits returns.
-    fn end(&self, why: TaskError) {
-        let mut state = self.state();
-        state.ended.get_or_insert(why);
-        let link = state.link.take();
-        drop(state);
-        if let Some(link) = link {
-            link.shutdown();
-        }
-        self.changed.notify_all();
     }
 
     /// Sends a message if there is a link. What a link that ends takes along is said again over the next, where it is of use.
@@ -185,131 +173,7 @@ impl Shared {
         }
     }
 
-    /// Makes a link, and says there what is held, what is wanted and what has been done.
-    fn connect(&self) -> Result<Connected, TaskError> {
-        let gone = TaskError::NoLink;
-        let limits = &self.settings.limits;
-        let link = Link::connect(&self.endpoint, self.key.as_ref(), limits).map_err(gone)?;
-        let (sender, mut receiver) = link.split();
-        let held = self.state().holds.clone();
-        let holds = held.iter().copied().collect();
-        sender.send(&frame(&ToServer::Hello { types: self.types.clone(), holds })).map_err(gone)?;
-        let welcome = receiver.recv_timeout(limits.handshake()).map_err(gone)?;
-        let (epoch, lease) = match decode::<ToWorker>(&welcome) {
-            Ok(ToWorker::Welcome { epoch, lease }) => (epoch, Duration::from_millis(lease)),
-            Ok(ToWorker::OtherTypes(Types { task, result })) => {
-                return Err(TaskError::OtherTypes { task, result });
-            }
-            Ok(_) => return Err(TaskError::Decode("the server does not begin with a welcome".into())),
-            Err(error) => return Err(TaskError::Decode(error.to_string())),
-        };
-        let mut state = self.state();
-        if let Some(ended) = &state.ended {
-            return Err(ended.clone());
-        }
-        state.epoch = epoch;
-        state.link = Some(sender.clone());
-        let wants = state.waiting.saturating_sub(state.tasks.len());
-        state.asked = wants;
-        let dropped: Vec<_> = held.difference(&state.holds).copied().collect();
-        let results: Vec<_> = state
-            .results
-            .values()
-            .filter_map(
-                |sent| if let Sent::Message(message) = sent { Some(Arc::clone(message)) } else { None },
-            )
-            .collect();
-        drop(state);
-        for message in results {
-            sender.send(&message).map_err(gone)?;
-        }
-        // Nobody could be told of these while there was no link.
-        for (epoch, number) in dropped {
-            sender.send(&frame(&ToServer::GiveBack { epoch, number, lost: true })).map_err(gone)?;
-        }
-        for _ in 0..wants {
-            sender.send(&frame(&ToServer::Want)).map_err(gone)?;
-        }
-        Ok(Connected { sender, receiver, lease })
-    }
-
-    /// Has links, one after the other, until it is over.
-    fn serve(&self, first: Connected) {
-        let mut connected = Some(first);
-        while let Some(link) = connected.take() {
-            let why = self.listen(link);
-            self.state().link = None;
-            if let Some(why) = why {
-                return self.end(why);
-            }
-            connected = self.connect_again();
-        }
-    }
-
-    /// Tries to have a link again; `None` when it is over.
-    fn connect_again(&self) -> Option<Connected> {
-        let deadline = poller::deadline(Some(self.settings.patience));
-        let mut pause = FIRST_PAUSE;
-        let mut last = TaskError::NoLink(RemoteError::Closed);
-        loop {
-            if self.state().ended.is_some() {
-                return None;
-            }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                self.end(last);
-                return None;
-            }
-            match self.connect() {
-                Ok(connected) => return Some(connected),
-                Err(TaskError::NoLink(error)) if may_pass(&error) => last = TaskError::NoLink(error),
-                Err(error) => {
-                    self.end(error);
-                    return None;
-                }
-            }
-            self.state().link = None;
-            let state = self.state();
-            if state.ended.is_none() {
-                // Not all at once, where many lost the same server.
-                let most = pause.min(super::remaining(deadline).unwrap_or(pause));
-                let _woken_or_not = self.changed.wait_timeout(state, most);
-            }
-            pause = (pause * 2).min(LAST_PAUSE);
-        }
-    }
-
-    /// Listens until the link is over: why it is to be the last, if it is.
-    fn listen(&self, link: Connected) -> Option<TaskError> {
-        let Connected { sender, mut receiver, lease } = link;
-        let interval = lease / 3;
-        let beat = frame(&ToServer::Beat);
-        let mut said = Instant::now();
-        let mut message = Vec::new();
-        loop {
-            let left = interval.saturating_sub(said.elapsed());
-            match receiver.recv_timeout_into(&mut message, left) {
-                Ok(()) => match decode::<ToWorker>(&message) {
-                    Ok(heard) => {
-                        self.hear(&sender, heard);
-                        if self.state().is_closed() {
-                            return Some(TaskError::Closed);
-                        }
-                    }
-                    Err(error) => return Some(TaskError::Decode(error.to_string())),
-                },
-                Err(error) if error.is_timed_out() => {}
-                Err(_over) => return self.state().closing.then_some(TaskError::Closed),
-            }
-            if said.elapsed() >= interval {
-                said = Instant::now();
-                if sender.send(&beat).is_err() {
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn hear(&self, sender: &LinkSender, heard: ToWorker) {
+    fn take_in(&self, sender: &LinkSender, heard: ToWorker) {
         let mut state = self.state();
         match heard {
             ToWorker::Task { number, task } => {
@@ -412,13 +276,93 @@ impl Shared {
     }
 }
 
-/// Whether a server that is not there for this reason may be there later.
-fn may_pass(error: &RemoteError) -> bool {
-    use RemoteError::{Closed, HandshakeTimeout, Lost, NotListening, System, TimedOut, TooMany};
-    matches!(
-        error,
-        Closed | Lost(_) | NotListening { .. } | TimedOut | HandshakeTimeout | TooMany | System(_)
-    )
+impl Standing for Shared {
+    fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    /// Makes a link, and says there what is held, what is wanted and what has been done.
+    fn connect(&self) -> Result<Connected, TaskError> {
+        let gone = TaskError::NoLink;
+        let (sender, mut receiver) = self.dial.connect()?;
+        let held = self.state().holds.clone();
+        let holds = held.iter().copied().collect();
+        sender.send(&frame(&ToServer::Hello { types: self.types.clone(), holds })).map_err(gone)?;
+        let welcome = receiver.recv_timeout(self.dial.limits.handshake()).map_err(gone)?;
+        let (epoch, lease) = match decode::<ToWorker>(&welcome) {
+            Ok(ToWorker::Welcome { epoch, lease }) => (epoch, Duration::from_millis(lease)),
+            Ok(ToWorker::OtherTypes(Types { task, result })) => {
+                return Err(TaskError::OtherTypes { task, result });
+            }
+            Ok(_) => return Err(TaskError::Decode("the server does not begin with a welcome".into())),
+            Err(error) => return Err(TaskError::Decode(error.to_string())),
+        };
+        let mut state = self.state();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone());
+        }
+        state.epoch = epoch;
+        state.link = Some(sender.clone());
+        let wants = state.waiting.saturating_sub(state.tasks.len());
+        state.asked = wants;
+        let dropped: Vec<_> = held.difference(&state.holds).copied().collect();
+        let results: Vec<_> = state
+            .results
+            .values()
+            .filter_map(
+                |sent| if let Sent::Message(message) = sent { Some(Arc::clone(message)) } else { None },
+            )
+            .collect();
+        drop(state);
+        for message in results {
+            sender.send(&message).map_err(gone)?;
+        }
+        // Nobody could be told of these while there was no link.
+        for (epoch, number) in dropped {
+            sender.send(&frame(&ToServer::GiveBack { epoch, number, lost: true })).map_err(gone)?;
+        }
+        for _ in 0..wants {
+            sender.send(&frame(&ToServer::Want)).map_err(gone)?;
+        }
+        Ok(Connected { sender, receiver, lease })
+    }
+
+    fn hear(&self, sender: &LinkSender, message: &[u8]) -> Option<TaskError> {
+        match decode::<ToWorker>(message) {
+            Ok(heard) => self.take_in(sender, heard),
+            Err(error) => return Some(TaskError::Decode(error.to_string())),
+        }
+        self.state().is_closed().then_some(TaskError::Closed)
+    }
+
+    fn lost(&self) -> Option<TaskError> {
+        let mut state = self.state();
+        state.link = None;
+        state.closing.then_some(TaskError::Closed)
+    }
+
+    fn end(&self, why: TaskError) {
+        let mut state = self.state();
+        state.ended.get_or_insert(why);
+        let link = state.link.take();
+        drop(state);
+        if let Some(link) = link {
+            link.shutdown();
+        }
+        self.changed.notify_all();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.state().ended.is_some()
+    }
+
+    fn pause(&self, most: Duration) {
+        let state = self.state();
+        if state.ended.is_none() {
+            // Not all at once, where many lost the same server.
+            let _woken_or_not = self.changed.wait_timeout(state, most);
+        }
+    }
 }
 
 impl<T: DeserializeOwned, R: Serialize> TaskWorker<T, R> {
@@ -482,7 +426,7 @@ impl<T, R> Clone for TaskWorker<T, R> {
 
 impl<T, R> fmt::Debug for TaskWorker<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskWorker").field("endpoint", &self.owner.0.endpoint).finish_non_exhaustive()
+        f.debug_struct("TaskWorker").field("endpoint", &self.owner.0.dial.endpoint).finish_non_exhaustive()
     }
 }
 

@@ -118,6 +118,10 @@ pub(super) trait Talk {
 #[derive(Clone, Copy, Debug)]
 struct Hello([u8; HELLO]);
 
+/// What TLS begins with that refuses something, and what it begins with (RFC 8446, 5.1).
+const TLS_ALERT: u8 = 21;
+const TLS_HANDSHAKE: u8 = 22;
+
 impl Hello {
     fn new(verdict: Verdict, limit: u32) -> Result<Self, RemoteError> {
         let mut hello = [0; HELLO];
@@ -135,7 +139,12 @@ impl Hello {
         for (place, byte) in MAGIC.iter().enumerate() {
             talk.hear(&mut hello[place..=place])?;
             if hello[place] != *byte {
-                return Err(RemoteError::protocol("what it says is no greeting of offspring"));
+                return Err(RemoteError::protocol(match hello[..=place] {
+                    [TLS_ALERT | TLS_HANDSHAKE] => {
+                        "it speaks TLS, and this side does not: both are to, or none"
+                    }
+                    _ => "what it says is no greeting of offspring",
+                }));
             }
         }
         talk.hear(&mut hello[8..HEAD])?;
