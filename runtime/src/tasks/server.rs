@@ -161,7 +161,7 @@ impl TaskServerBuilder {
         self
     }
 
-    /// How many workers may be lost with a task, until it is given up with [`TaskFailure::Lost`]: 5, and 1 at least. So a task that kills
+    /// How many workers may be lost with a task, until it is given up with [`TaskFailure::Lost`](super::TaskFailure::Lost): 5, and 1 at least. So a task that kills
     /// its workers does not kill all of them. What a worker [gives back](super::Leased::give_back) is not lost.
     pub fn attempts(mut self, count: u32) -> Self {
         self.attempts = count.max(1);
