@@ -217,7 +217,7 @@ except TypeError: pass
 ";
     each(|python, endpoint| {
         let Master { dict, server, .. } = master(endpoint);
-        dict.insert("here", &[1, 2]).unwrap();
+        dict.insert("here", &vec![1, 2]).unwrap();
         succeed(start(python, server.endpoint(), script));
         assert_eq!(dict.len(), 2);
         let there = dict.get::<std::collections::BTreeMap<String, Option<u8>>>("there").unwrap().unwrap();
@@ -279,11 +279,33 @@ print(q.get())
             assert_eq!(line(&mut worker), "waits");
             worker
         });
-        workers[0].kill().unwrap();
+        let [killed, other] = workers;
+        kill(killed);
         tasks.put(&7).unwrap();
-        let [mut killed, other] = workers;
-        killed.wait().unwrap();
         assert_eq!(succeed(other), "7");
+    });
+}
+
+#[offspring::test]
+fn what_cannot_be_sent_goes_back_to_the_front() {
+    let _dog = watchdog();
+    let script = r"
+q = client().get_task_queue()
+assert q.qsize() == 2
+q._tls.connection.send((q._id, 'get', (), {}))  # and nobody reads the answer
+signal.pause()
+";
+    each(|python, endpoint| {
+        let Master { tasks, server, .. } = master(endpoint);
+        let large = offspring::Bytes::from(vec![7; 32 << 20]);
+        tasks.put(&large).unwrap();
+        tasks.put("next").unwrap();
+        let worker = start(python, server.endpoint(), script);
+        until("it is taken", || tasks.len() == 1);
+        kill(worker);
+        until("it is back", || tasks.len() == 2);
+        assert_eq!(tasks.get::<offspring::Bytes>().unwrap().len(), large.len());
+        assert_eq!(tasks.get::<String>().unwrap(), "next");
     });
 }
 

@@ -209,7 +209,8 @@ fn arguments_of<A: Serialize + ?Sized>(args: &A) -> Result<Vec<Value>, CallError
 /// An object that lives in a manager's server in Python: `BaseProxy`.
 ///
 /// Threads may share it, and call at the same time: each call that is under way has a connection of its own, which later
-/// ones take over. Dropping it tells the server that there is one reference less, as far as it is still there; the object goes with its last one.
+/// ones take over. Dropping it tells the server that there is one reference less, as far as it is still there, and takes as long as that takes;
+/// the object goes with its last one.
 #[derive(Debug)]
 pub struct Proxy {
     manager: Manager,

@@ -81,10 +81,9 @@ fn serve_objects(serving: &Serving, connection: &Arc<Connection>) -> Result<(), 
             }
         };
         if !object.methods().contains(&method.as_str()) {
-            let answer = match (&method[..], object.value()) {
-                ("__str__" | "__repr__", _) => returned(Value::String(object.describe())),
-                ("#GETVALUE", Some(value)) => returned(value),
-                ("#GETVALUE", None) => unserializable(object.class()),
+            let answer = match &method[..] {
+                "__str__" | "__repr__" => returned(Value::String(object.describe())),
+                "#GETVALUE" => object.value().map_or_else(|| unserializable(object.class()), returned),
                 _ => traceback(&format!(
                     "AttributeError: method '{method}' of '{}' object is not in exposed={:?}",
                     object.class(),
