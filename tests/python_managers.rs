@@ -274,7 +274,7 @@ print(q.get())
 ";
     each(|python, endpoint| {
         let Master { tasks, server, .. } = master(endpoint);
-        let mut workers = [0, 1].map(|_| {
+        let workers = [0, 1].map(|_| {
             let mut worker = start(python, server.endpoint(), script);
             assert_eq!(line(&mut worker), "waits");
             worker
