@@ -10,7 +10,7 @@ use super::{AuthKey, Connection, Endpoint, Listener, PythonError, handshake};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a message may be, unless it is said.
-const MAX_MESSAGE: u64 = 64 << 20;
+pub(super) const MAX_MESSAGE: u64 = 64 << 20;
 
 /// Connects to a listener in Python, as `Client(address, authkey=...)` does there.
 ///
@@ -100,6 +100,11 @@ impl Builder {
             _ => source.into(),
         })?;
         self.meet(socket, handshake::introduce)
+    }
+
+    /// How many bytes a message may have.
+    pub(super) fn limit(&self) -> u64 {
+        self.max_message
     }
 
     /// The handshake of a listener.

@@ -99,26 +99,28 @@ impl Listener {
     /// When the system lacks memory or descriptors.
     pub fn next(&self) -> Result<Guest, PythonError> {
         loop {
-            let accepted = match &self.socket {
-                Listening::Tcp(socket) => socket.accept().and_then(|(stream, _)| Socket::tcp(stream)),
-                Listening::Unix(socket) => socket.accept().map(|(stream, _)| Socket::Unix(stream)),
-            };
-            match accepted {
-                Ok(socket) => {
-                    socket.set_nonblocking(false)?;
-                    return Ok(Guest { socket, settings: self.settings.clone() });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    crate::wait(&[self], None)?;
-                }
-                // It ended before it was its turn.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                    ) => {}
-                Err(error) => return Err(error.into()),
+            match self.try_next()? {
+                Some(guest) => return Ok(guest),
+                None => drop(crate::wait(&[self], None)?),
             }
+        }
+    }
+
+    /// A client, if one has come.
+    pub(super) fn try_next(&self) -> Result<Option<Guest>, PythonError> {
+        use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+        let accepted = match &self.socket {
+            Listening::Tcp(socket) => socket.accept().and_then(|(stream, _)| Socket::tcp(stream)),
+            Listening::Unix(socket) => socket.accept().map(|(stream, _)| Socket::Unix(stream)),
+        };
+        match accepted {
+            Ok(socket) => {
+                socket.set_nonblocking(false)?;
+                Ok(Some(Guest { socket, settings: self.settings.clone() }))
+            }
+            // Nobody, or one that ended before it was its turn.
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

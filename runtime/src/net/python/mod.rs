@@ -75,8 +75,8 @@
 //!
 //! # Not here
 //!
-//! Managers of Python (`BaseManager`, its queues and proxies) speak a protocol of their own over such connections, which is not spoken here
-//! yet; nor are named pipes of Windows, abstract addresses, and `XmlListener`.
+//! Named pipes of Windows, abstract addresses, and `XmlListener`. Managers (`BaseManager`, its queues and proxies) speak a protocol of their
+//! own over such connections: see [`manager`].
 
 #![allow(clippy::doc_markdown)] // CPython is a name
 
@@ -87,6 +87,8 @@ mod error;
 mod frame;
 mod handshake;
 mod listener;
+pub mod manager;
+mod object;
 mod plain;
 mod socket;
 

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_pickle::{DeOptions, HashableValue, SerOptions, Value};
 
 use super::PythonError;
+use super::object::{Instance, Object};
 
 /// How deep lists may be within lists.
 const MAX_DEPTH: usize = 128;
@@ -36,14 +37,16 @@ pub(super) fn decode_value(pickle: &[u8], limit: u64) -> Result<Value, PythonErr
     read(pickle, limit).map_err(PythonError::NotPlain)
 }
 
+/// What a pickle stands for, with objects of classes by the names of these.
+pub(super) fn decode_object(pickle: &[u8], limit: u64) -> Result<Object, PythonError> {
+    let mut reader = Reader { takes_objects: true, ..Reader::new(pickle) };
+    let mut left = limit;
+    let object = reader.run().and_then(|root| reader.build_object(root, true, MAX_DEPTH, &mut left));
+    object.map_err(PythonError::NotPlain)
+}
+
 fn read(pickle: &[u8], limit: u64) -> Result<Value, String> {
-    let mut reader = Reader {
-        rest: pickle,
-        nodes: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-    };
+    let mut reader = Reader::new(pickle);
     let root = reader.run()?;
     let mut left = limit;
     reader.build(root, true, MAX_DEPTH, &mut left)
@@ -71,6 +74,10 @@ enum Content {
     Maker(Maker),
     /// What it makes of these arguments, which are a tuple.
     Made(Maker, Number),
+    /// What has a name in a module.
+    Global(String, String),
+    /// An object of a class, which is a global: arguments, and a state. Nobody makes it.
+    Instance(Number, Number, Option<Number>),
 }
 
 /// What pickles of protocols before 4 and 5 call by name.
@@ -79,6 +86,8 @@ enum Maker {
     Set,
     FrozenSet,
     ByteArray,
+    /// As which managers send the views of a dictionary.
+    List,
 }
 
 struct Reader<'a> {
@@ -88,9 +97,22 @@ struct Reader<'a> {
     /// Where in the stack marks are.
     marks: Vec<usize>,
     memo: HashMap<u64, Number>,
+    /// Whether objects of classes are kept, as their names and parts.
+    takes_objects: bool,
 }
 
 impl<'a> Reader<'a> {
+    fn new(pickle: &'a [u8]) -> Self {
+        Self {
+            rest: pickle,
+            nodes: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            takes_objects: false,
+        }
+    }
+
     /// Runs the instructions to the end: the value that is left.
     fn run(&mut self) -> Result<Number, String> {
         loop {
@@ -142,6 +164,8 @@ impl<'a> Reader<'a> {
                 b'h' | b'j' => self.recall(instruction)?,
                 b'c' | 0x93 => self.name(instruction)?,
                 b'R' => self.make()?,
+                0x81 if self.takes_objects => self.make()?, // NEWOBJ
+                b'b' if self.takes_objects => self.set_state()?,
                 // INST, OBJ, NEWOBJ, NEWOBJ_EX, BUILD, PERSID, BINPERSID, EXT1, EXT2, EXT4
                 b'i' | b'o' | 0x81 | 0x92 | b'b' | b'P' | b'Q' | 0x82..=0x84 => {
                     return Err("it holds an object of a class, and only plain data is taken".into());
@@ -295,6 +319,8 @@ impl<'a> Reader<'a> {
             ("builtins" | "__builtin__", "set") => Maker::Set,
             ("builtins" | "__builtin__", "frozenset") => Maker::FrozenSet,
             ("builtins" | "__builtin__", "bytearray") => Maker::ByteArray,
+            ("builtins" | "__builtin__", "list") => Maker::List,
+            _ if self.takes_objects => return self.push(Content::Global(brief(&module), brief(&name))),
             _ => {
                 return Err(format!(
                     "it names `{}`, and only plain data is taken",
@@ -327,13 +353,67 @@ impl<'a> Reader<'a> {
         let parts = self.pop(2)?;
         match (&self.nodes[parts[0] as usize].content, &self.nodes[parts[1] as usize].content) {
             (&Content::Maker(maker), Content::Tuple(_)) => self.push(Content::Made(maker, parts[1])),
+            (Content::Global(..), Content::Tuple(_)) => {
+                self.push(Content::Instance(parts[0], parts[1], None))
+            }
             _ => Err("it calls something, and only plain data is taken".into()),
+        }
+    }
+
+    /// The state of an object, which is said after it.
+    fn set_state(&mut self) -> Result<(), String> {
+        let said = self.pop(1)?[0];
+        let top = self.top()?;
+        match &mut self.node(top).content {
+            Content::Instance(_, _, state @ None) => *state = Some(said),
+            _ => return Err("it is no pickle: it gives a state to what has none".into()),
+        }
+        Ok(())
+    }
+
+    /// The value of a node or, in tuples, objects and their parts.
+    fn build_object(
+        &mut self,
+        number: Number,
+        owns: bool,
+        depth: usize,
+        left: &mut u64,
+    ) -> Result<Object, String> {
+        let deeper = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let node = self.node(number);
+        let all_owned = owns && !node.is_shared;
+        match &node.content {
+            Content::Tuple(parts) => {
+                let parts = parts.clone();
+                *left = left.checked_sub(1).ok_or_else(too_long)?;
+                let parts = parts.iter().map(|part| self.build_object(*part, all_owned, deeper, left));
+                Ok(Object::tuple(parts.collect::<Result<_, _>>()?))
+            }
+            &Content::Instance(class, arguments, state) => {
+                let Content::Global(module, name) = &self.node(class).content else {
+                    return Err("it calls something that has no name".into());
+                };
+                let (module, name) = (module.clone(), name.clone());
+                *left = left.checked_sub((module.len() + name.len()) as u64 + 1).ok_or_else(too_long)?;
+                let Content::Tuple(arguments) = &self.node(arguments).content else {
+                    return Err("it calls something without arguments".into());
+                };
+                let arguments = arguments.clone();
+                // What is in an object that is only told of does not spoil the message.
+                let mut part = |number| match self.build_object(number, false, deeper, left) {
+                    Ok(object) => object,
+                    Err(why) => Object::Plain(Value::String(format!("<no plain data: {why}>"))),
+                };
+                let arguments = arguments.into_iter().map(&mut part).collect();
+                let state = state.map(part);
+                Ok(Object::Instance(Box::new(Instance { module, name, arguments, state })))
+            }
+            _ => self.build(number, owns, depth, left).map(Object::Plain),
         }
     }
 
     /// The value of a node, with all in it. Who owns it is the only one that ever asks for it.
     fn build(&mut self, number: Number, owns: bool, depth: usize, left: &mut u64) -> Result<Value, String> {
-        let too_deep = || format!("it is more than {MAX_DEPTH} levels deep, or within itself");
         let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
         let node = self.node(number);
         let owns = owns && !node.is_shared;
@@ -342,7 +422,7 @@ impl<'a> Reader<'a> {
             Content::Leaf(Value::Bytes(bytes)) => bytes.len(),
             _ => 0,
         };
-        *left = left.checked_sub(length as u64 + 1).ok_or("written out it is longer than messages may be")?;
+        *left = left.checked_sub(length as u64 + 1).ok_or_else(too_long)?;
         match &mut node.content {
             Content::Leaf(value) if owns => Ok(std::mem::replace(value, Value::None)),
             Content::Leaf(value) => Ok(value.clone()),
@@ -382,13 +462,19 @@ impl<'a> Reader<'a> {
                         Ok([Value::List(values)]) if matches!(maker, Maker::Set) => {
                             Ok(Value::Set(hashable(values)?))
                         }
+                        Ok([Value::List(values)]) if matches!(maker, Maker::List) => Ok(Value::List(values)),
                         Ok([Value::List(values)]) => Ok(Value::FrozenSet(hashable(values)?)),
-                        _ => Err("it makes a set of something else than a list".into()),
+                        _ => Err("it makes a set or a list of something else than a list".into()),
                     },
                     _ => Err("it calls something, and only plain data is taken".into()),
                 }
             }
-            Content::Maker(_) => Err("it names code, and only plain data is taken".into()),
+            Content::Maker(_) | Content::Global(..) => {
+                Err("it names code, and only plain data is taken".into())
+            }
+            Content::Instance(..) => {
+                Err("it holds an object of a class, and only plain data is taken".into())
+            }
         }
     }
 
@@ -401,6 +487,14 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Value>, String> {
         parts.iter().map(|part| self.build(*part, owns, depth, left)).collect()
     }
+}
+
+fn too_deep() -> String {
+    format!("it is more than {MAX_DEPTH} levels deep, or within itself")
+}
+
+fn too_long() -> String {
+    "written out it is longer than messages may be".into()
 }
 
 /// Values as members of a set.
