@@ -1147,8 +1147,11 @@ impl Ring {
         let me = Owner::me();
         let mine = self.header().tally.consumers.iter().find(|consumer| consumer.owner.get() == me);
         let finished = mine.is_some_and(|consumer| {
-            let done = |done: u64| (done < consumer.taken.load(Ordering::Acquire)).then_some(done + 1);
-            consumer.done.fetch_update(Ordering::SeqCst, Ordering::Acquire, done).is_ok()
+            // A damaged count is not to be counted beyond its end.
+            let next = |done: u64| {
+                done.checked_add(1).filter(|next| *next <= consumer.taken.load(Ordering::Acquire))
+            };
+            consumer.done.fetch_update(Ordering::SeqCst, Ordering::Acquire, next).is_ok()
         });
         if finished {
             self.header().tally.bell.ring_for_all();

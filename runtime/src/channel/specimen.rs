@@ -55,6 +55,15 @@ mod tests {
 
     use super::*;
 
+    /// A consumer that has finished as many as can be counted, found by a fuzzer.
+    #[test]
+    fn a_count_at_its_end_is_not_counted_on() {
+        let mut data = b"\x8f\x28\x32\x32\xa3\x0c\xe9".to_vec();
+        data.extend([0xff; 54]);
+        data.extend(*b"kk");
+        use_damaged(&data);
+    }
+
     proptest! {
         #[test]
         fn a_channel_whose_memory_is_damaged_gives_values_or_errors(
