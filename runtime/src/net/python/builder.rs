@@ -61,6 +61,7 @@ impl Builder {
     }
 
     /// How many bytes a message may have that is received, and a value when it is written out. Reading a value takes
+    /// How many bytes a message may have that is received, and a value when it is written out. Reading a value takes
     /// up to 250 times as much memory for a while, when all in it is small.
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;
