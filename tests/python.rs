@@ -552,3 +552,17 @@ fn a_connection_is_ready_when_a_message_has_come() {
     drop(there);
     assert_eq!(offspring::wait(&[&here], None).unwrap(), [0]);
 }
+
+#[offspring::test]
+fn a_peer_whose_machine_vanishes_is_noticed() {
+    let _dog = watchdog();
+    let listener = Listener::bind(("127.0.0.1", 0), "abc").unwrap();
+    let endpoint = listener.endpoint().clone();
+    let client = std::thread::spawn(move || python::connect(endpoint, "abc").unwrap());
+    let connections = [listener.accept().unwrap(), client.join().unwrap()];
+    // What vanishes cannot be had here: that the system is told to ask can be seen.
+    for connection in connections {
+        let asks = nix::sys::socket::getsockopt(&connection, nix::sys::socket::sockopt::KeepAlive);
+        assert!(asks.unwrap());
+    }
+}

@@ -527,3 +527,90 @@ fn our_client_talks_to_our_server() {
     drop(server);
     assert!(matches!(proxy.len(), Err(CallError::Python(_))));
 }
+
+#[offspring::test]
+fn who_says_nothing_does_not_keep_out_who_knows_the_key() {
+    let _dog = watchdog();
+    let queue = Queue::new(0);
+    let server = ManagerServer::builder(("127.0.0.1", 0), "abc")
+        .queue("q", &queue)
+        .handshake_timeout(Duration::from_secs(3600))
+        .max_handshakes(4)
+        .max_connections(2)
+        .start()
+        .unwrap();
+    let Endpoint::Tcp(host, port) = server.endpoint() else { unreachable!("a port") };
+    let silent: Vec<_> =
+        (0..20).map(|_| std::net::TcpStream::connect((host.as_str(), *port)).unwrap()).collect();
+    until("the first are given up", || server.refusals() >= 16);
+    // Each question to the server itself has a connection, which it leaves a little later.
+    let alone = || until("nobody else is there", || server.connections() == 0);
+    let managers = [(); 3].map(|()| (Manager::connect(server.endpoint(), "abc").unwrap(), alone()).0);
+    let proxies = managers.map(|manager| (manager.queue("q").unwrap(), alone()).0);
+    assert_eq!([proxies[0].len().unwrap(), proxies[1].len().unwrap()], [0, 0]);
+    let before = server.refusals();
+    let error = proxies[2].len().unwrap_err();
+    assert!(matches!(&error, CallError::Python(error) if error.is_disconnected()), "{error:?}");
+    assert!(server.refusals() > before);
+    // It does not wait for those in their handshake.
+    let waiting = std::net::TcpStream::connect((host.as_str(), *port)).unwrap();
+    drop(server);
+    drop((silent, waiting));
+}
+
+#[offspring::test]
+fn arguments_are_a_tuple_or_an_array_and_all_else_is_one() {
+    let _dog = watchdog();
+    let server = r"
+QueueManager.register('get_list', callable=list, proxytype=ListProxy)
+serve(QueueManager)
+";
+    each(|python, endpoint| {
+        let (child, endpoint) = start_serving(python, &endpoint, server);
+        let list = Manager::connect(&endpoint, "abc").unwrap().create("get_list", &()).unwrap();
+        list.call::<(), _>("insert", &[0, 7]).unwrap();
+        list.call::<(), _>("insert", &(1, 8)).unwrap();
+        list.call::<(), _>("append", &vec![1, 2]).unwrap();
+        list.call::<(), _>("append", "one").unwrap();
+        list.call::<(), _>("reverse", &None::<u8>).unwrap();
+        assert_eq!(list.value::<(String, Vec<i64>, i64, i64)>().unwrap(), ("one".into(), vec![1, 2], 8, 7));
+        kill(child);
+    });
+}
+
+#[offspring::test]
+fn a_server_that_is_stopped_does_not_hold_up_a_call_for_longer_than_it_may_take() {
+    let _dog = watchdog();
+    let server = r"
+tasks = queue.Queue()
+QueueManager.register('get_task_queue', callable=lambda: tasks)
+serve(QueueManager)
+";
+    each(|python, endpoint| {
+        let (mut child, endpoint) = start_serving(python, &endpoint, server);
+        let settings = offspring::net::python::Builder::new().authkey("abc");
+        let manager = Manager::connect_with(&settings, &endpoint).unwrap();
+        let soon = Duration::from_millis(50);
+        let proxy = manager.queue("get_task_queue").unwrap().with_timeout(Some(soon));
+        let error = proxy.get::<i64>().unwrap_err();
+        assert!(matches!(error, CallError::TimedOut), "{error:?}");
+        // Nobody takes the answer to an earlier call for its own.
+        let proxy = proxy.with_timeout(None);
+        proxy.put(&1).unwrap();
+        assert!(proxy.len().unwrap() <= 1);
+        let proxy = proxy.with_timeout(Some(soon));
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        let stopped = nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::WUNTRACED)).unwrap();
+        assert!(matches!(stopped, nix::sys::wait::WaitStatus::Stopped(..)), "{stopped:?}");
+        for _ in 0..2 {
+            let error = proxy.len().unwrap_err();
+            assert!(matches!(error, CallError::TimedOut), "{error:?}");
+        }
+        let error = Manager::connect_with(&settings.clone().call_timeout(soon), &endpoint);
+        let error = error.unwrap_err();
+        assert!(matches!(error, CallError::TimedOut), "{error:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}

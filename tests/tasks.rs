@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,11 @@ fn key() -> AuthKey {
 
 fn anywhere() -> Endpoint {
     Endpoint::tcp("127.0.0.1", 0)
+}
+
+/// Where a server can be started again: a port that was free could be somebody else's then.
+fn for_good() -> Endpoint {
+    Endpoint::fresh()
 }
 
 fn server() -> Server {
@@ -84,32 +89,44 @@ struct Way {
     endpoint: Endpoint,
     streams: Arc<Mutex<Vec<TcpStream>>>,
     blocked: Arc<AtomicBool>,
+    /// Whether nothing comes from the server any more.
+    stalled: Arc<AtomicBool>,
+    port: Arc<AtomicU16>,
+}
+
+/// The port of a server.
+fn port_of(server: &Endpoint) -> u16 {
+    let Endpoint::Tcp { port, .. } = *server else { panic!("a port") };
+    port
 }
 
 impl Way {
     fn to(server: &Endpoint) -> Self {
-        let Endpoint::Tcp { port: to, .. } = *server else { panic!("a port") };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
         let streams = Arc::<Mutex<Vec<TcpStream>>>::default();
         let blocked = Arc::<AtomicBool>::default();
+        let stalled = Arc::<AtomicBool>::default();
+        let port = Arc::new(AtomicU16::new(port_of(server)));
         let (all, is_blocked) = (Arc::clone(&streams), Arc::clone(&blocked));
+        let (is_stalled, to) = (Arc::clone(&stalled), Arc::clone(&port));
         thread::spawn(move || {
             for near in listener.incoming() {
                 let near = near.unwrap();
                 if is_blocked.load(Ordering::SeqCst) {
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let Ok(far) = TcpStream::connect(("127.0.0.1", to.load(Ordering::SeqCst))) else { continue };
                 let mut all = all.lock().unwrap();
-                for (from, to) in [(&near, &far), (&far, &near)] {
+                for (from, to, stalls) in [(&near, &far, None), (&far, &near, Some(&is_stalled))] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     all.push(from.try_clone().unwrap());
-                    thread::spawn(move || carry(from, to));
+                    let stalls = stalls.cloned();
+                    thread::spawn(move || carry(from, to, stalls));
                 }
             }
         });
-        Self { endpoint, streams, blocked }
+        Self { endpoint, streams, blocked, stalled, port }
     }
 
     /// Whether it can be taken. That it cannot ends what goes over it now.
@@ -120,6 +137,11 @@ impl Way {
         }
     }
 
+    /// From now on it leads to another server.
+    fn lead_to(&self, server: &Endpoint) {
+        self.port.store(port_of(server), Ordering::SeqCst);
+    }
+
     /// Cuts all that goes over it now. It can be taken again.
     fn cut(&self) {
         for stream in self.streams.lock().unwrap().drain(..) {
@@ -128,9 +150,12 @@ impl Way {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+fn carry(mut from: TcpStream, mut to: TcpStream, stalls: Option<Arc<AtomicBool>>) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
+        while stalls.as_ref().is_some_and(|stalls| stalls.load(Ordering::SeqCst)) {
+            thread::park();
+        }
         if to.write_all(&buffer[..count]).is_err() {
             break;
         }
@@ -396,7 +421,7 @@ fn a_server_that_does_not_come_back_is_an_error_when_the_patience_is_over() {
 #[offspring::test]
 fn workers_come_back_to_a_server_that_is_started_again() {
     let _dog = watchdog();
-    let first = server();
+    let first = Server::bind(&for_good(), Some(key())).unwrap();
     let endpoint = first.endpoint().clone();
     let worker = worker(&endpoint);
     first.get_task_queue().put(&1).unwrap();
@@ -557,7 +582,7 @@ fn a_server_that_is_killed_and_started_again_with_its_journal_has_lost_nothing()
         let server = offspring::spawn(serve, arguments).unwrap();
         (server, ports.recv().unwrap())
     };
-    let (mut server, endpoint) = start(anywhere(), true);
+    let (mut server, endpoint) = start(for_good(), true);
     let worker = worker(&endpoint);
     let (tasks, results) = (worker.get_task_queue(), worker.get_result_queue());
     let mut held = None;
@@ -822,7 +847,7 @@ fn a_server_that_is_full_takes_no_more_from_producers_until_results_are_got() {
 #[offspring::test]
 fn tasks_of_a_producer_that_a_restarted_server_does_not_know_have_an_outcome() {
     let _dog = watchdog();
-    let first = server();
+    let first = Server::bind(&for_good(), Some(key())).unwrap();
     let endpoint = first.endpoint().clone();
     let client = client(&endpoint);
     let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
@@ -908,6 +933,115 @@ fn what_a_producer_cannot_take_or_send_is_an_error_of_its_call() {
     assert_eq!(client.get_task_queue().put(&"x".to_owned()).unwrap(), 0);
 }
 
+#[offspring::test]
+fn a_task_that_is_too_long_for_its_worker_is_given_up_and_the_worker_gets_the_next() {
+    let _dog = watchdog();
+    let server: TaskServer<String, usize> = TaskServer::bind(&anywhere(), Some(key())).unwrap();
+    let limits = offspring::net::remote::Limits::new().max_message(1000);
+    let worker: TaskWorker<String, usize> =
+        TaskWorkerBuilder::new().limits(limits).connect(server.endpoint(), Some(&key())).unwrap();
+    server.get_task_queue().put_all(&["x".repeat(2000), "x".repeat(20)]).unwrap();
+    let task = worker.get_task_queue().get().unwrap();
+    let length = task.len();
+    assert_eq!((task.number(), length), (1, 20));
+    worker.get_result_queue().put(task, &length).unwrap();
+    let results = server.get_result_queue();
+    let failure = results.get().unwrap().into_result().unwrap_err();
+    assert!(matches!(failure, TaskFailure::TooLarge(_)), "{failure}");
+    assert_eq!(results.get().unwrap().into_result(), Ok(20));
+}
+
+#[offspring::test]
+fn a_producer_that_takes_next_to_nothing_learns_that_its_result_is_too_long() {
+    let _dog = watchdog();
+    let server = server();
+    let limits = offspring::net::remote::Limits::new().max_message(60);
+    let client: Client = Client::builder().limits(limits).connect(server.endpoint(), Some(&key())).unwrap();
+    client.get_task_queue().put(&1).unwrap();
+    let worker = worker(server.endpoint());
+    let task = worker.get_task_queue().get().unwrap();
+    worker.get_result_queue().put(task, &"x".repeat(2000)).unwrap();
+    let failure = client.get_result_queue().get().unwrap().into_result().unwrap_err();
+    assert!(matches!(failure, TaskFailure::TooLarge(_)), "{failure}");
+}
+
+#[offspring::test]
+fn who_has_lost_its_name_to_another_does_not_have_it_again_from_a_server_that_is_started_again() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    let first: Server = directory.journal().bind(&anywhere(), Some(key())).unwrap();
+    let (way, other_way) = (Way::to(first.endpoint()), Way::to(first.endpoint()));
+    let early = named(&way.endpoint, "a name");
+    assert_eq!(early.get_task_queue().put(&1).unwrap(), 0);
+    way.block(true);
+    let late = named(&other_way.endpoint, "a name");
+    assert_eq!(late.get_task_queue().put(&2).unwrap(), 1);
+    other_way.block(true); // so that the other one is the first to come back
+    drop(first);
+    let second: Server = directory.journal().bind(&anywhere(), Some(key())).unwrap();
+    way.lead_to(second.endpoint());
+    way.block(false);
+    // It would have the index of a task that is there.
+    let error = early.get_task_queue().put(&3).unwrap_err();
+    assert!(matches!(error, TaskError::Replaced), "{error}");
+    other_way.lead_to(second.endpoint());
+    other_way.block(false);
+    assert_eq!(late.get_task_queue().put(&3).unwrap(), 2);
+    assert_eq!(second.counts().waiting, 3);
+}
+
+#[offspring::test]
+fn a_producer_that_does_not_read_holds_up_no_worker() {
+    let _dog = watchdog();
+    let limits = offspring::net::remote::Limits::new().peer_timeout(Duration::from_secs(3600));
+    let server: Server = Server::builder().limits(limits).bind(&anywhere(), Some(key())).unwrap();
+    let way = Way::to(server.endpoint());
+    let client = client(&way.endpoint);
+    // The server is asked for a result, and has heard of it when it takes the task.
+    assert!(client.get_result_queue().get_timeout(Duration::from_millis(1)).unwrap_err().is_timed_out());
+    client.get_task_queue().put(&1).unwrap();
+    way.stalled.store(true, Ordering::SeqCst);
+    let worker = worker(server.endpoint());
+    let task = worker.get_task_queue().get().unwrap();
+    // More than the sockets on the way take.
+    let receipt = worker.get_result_queue().put(task, &"x".repeat(48 << 20)).unwrap();
+    assert_eq!(receipt, Receipt::Taken);
+    server.get_task_queue().put(&2).unwrap();
+    work_off(&worker, 1);
+    assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok(do_it(2)));
+    way.block(true);
+}
+
+#[offspring::test]
+fn what_producers_left_behind_makes_room_and_what_is_the_servers_own_does_not() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    let start = || directory.journal().capacity(3).bind::<u64, String>(&anywhere(), Some(key())).unwrap();
+    let server = start();
+    server.get_task_queue().put(&0).unwrap();
+    let before = client(server.endpoint());
+    before.get_task_queue().put_all(&[1, 2]).unwrap();
+    work_off(&worker(server.endpoint()), 2);
+    drop(before);
+    assert_eq!(server.counts().results, 2);
+    let here = client(server.endpoint());
+    here.get_task_queue().put(&3).unwrap();
+    assert_eq!(server.counts().results, 1, "one made room");
+    let error = here.get_task_queue().put(&4).unwrap_err();
+    assert!(matches!(error, TaskError::Full), "{error}");
+    work_off(&worker(server.endpoint()), 2);
+    drop((here, server));
+    // Also when it has been started again.
+    let server = start();
+    assert_eq!(server.counts().results, 3);
+    let here = client(server.endpoint());
+    here.get_task_queue().put_all(&[4, 5]).unwrap();
+    let error = here.get_task_queue().put(&6).unwrap_err();
+    assert!(matches!(error, TaskError::Full), "{error}");
+    assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok(do_it(0)));
+    assert!(server.get_result_queue().is_empty());
+}
+
 /// A server with a journal, which does nothing but for others, until it is killed.
 fn serve_others(journal: PathBuf, endpoint: Endpoint, port: Sender<Endpoint>) {
     let server: Server = Server::builder().journal(journal).bind(&endpoint, Some(key())).unwrap();
@@ -927,7 +1061,7 @@ fn producers_and_workers_go_on_when_a_server_with_a_journal_is_killed_at_any_tim
         let server = offspring::spawn(serve_others, arguments).unwrap();
         (server, ports.recv().unwrap())
     };
-    let (mut server, endpoint) = start(anywhere());
+    let (mut server, endpoint) = start(for_good());
     let (client, worker) = (client(&endpoint), worker(&endpoint));
     let (tasks, results) = (client.get_task_queue(), client.get_result_queue());
     thread::scope(|scope| {

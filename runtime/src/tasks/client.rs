@@ -28,7 +28,7 @@ use super::finished::{Finished, Home};
 use super::message::{
     Encoded, Index, Number, Outcome, Producer, Refusal, ToProducer, ToServer, Types, decode, encode, frame,
 };
-use super::server::AROUND;
+use super::server::{AROUND, SHORTEST};
 use super::standing::{Connected, Dial, Standing};
 use crate::net::remote::{AuthKey, Endpoint, Limits, LinkSender, RemoteError, TlsClient, random_number};
 use crate::sys::poller;
@@ -68,9 +68,9 @@ impl TaskClientBuilder {
         Self::default()
     }
 
-    /// What the server may cost.
+    /// What the server may cost. Messages have at least 512 bytes.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = limits.at_least(SHORTEST);
         self
     }
 
@@ -178,10 +178,11 @@ struct Put {
 }
 
 impl State {
-    /// The server has all tasks before this one.
+    /// The server has all tasks before this one. So the next link begins behind them, also before who has put them knows.
     fn have(&mut self, next: Index) {
         if let Some(put) = self.put.as_mut().filter(|put| put.answer.is_none() && put.end <= next) {
             put.answer = Some(Ok(()));
+            self.next = put.end;
         }
     }
 
@@ -304,9 +305,8 @@ impl Shared {
             state = self.wait(state);
         };
         state.put = None;
-        match answer {
-            Ok(()) => state.next = end,
-            Err(_) => state.open.retain(|index| !(first..end).contains(index)),
+        if answer.is_err() {
+            state.open.retain(|index| !(first..end).contains(index));
         }
         drop(state);
         self.changed.notify_all();
@@ -587,5 +587,21 @@ impl<R: DeserializeOwned> ClientResults<R> {
         let (index, outcome) = self.owner.shared.get(deadline)?;
         let home: Arc<dyn Home> = Arc::<Owner>::clone(&self.owner);
         Ok(Finished::new(home, index, outcome))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The link may end when the answer is here, and who waits for it has not seen it yet.
+    #[test]
+    fn the_next_link_begins_behind_what_the_server_has() {
+        let mut state = State { next: 3, ..State::default() };
+        state.put = Some(Put { first: 3, end: 5, message: Arc::default(), answer: None });
+        state.have(4);
+        assert_eq!(state.next, 3, "not all of it");
+        state.have(5);
+        assert_eq!(state.next, 5);
     }
 }

@@ -78,8 +78,8 @@ pub enum TaskFailure {
         /// How many.
         times: u32,
     },
-    /// The result is longer than the producer takes.
-    #[error("the result is longer than its producer takes: {0}")]
+    /// The task is longer than the worker takes that was to have it, or the result than the producer takes.
+    #[error("the task or its result is longer than who was to have it takes: {0}")]
     TooLarge(String),
     /// The server was started again without a journal, or the producer was gone for longer than
     /// [the retention](super::TaskServerBuilder::retention).

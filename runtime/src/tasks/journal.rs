@@ -16,11 +16,23 @@ pub(super) struct Kept {
     /// In their order.
     pub(super) tasks: Vec<(Number, Vec<u8>)>,
     pub(super) results: Vec<(Number, Outcome)>,
-    /// The producers, and the index of the next task of each.
-    pub(super) producers: Vec<(String, Index)>,
-    /// Which task is whose.
+    pub(super) producers: Vec<Known>,
+    /// Which task is whose; [nobody's](NOBODY), when its producer does not come back.
     pub(super) owners: Vec<(Number, String, Index)>,
 }
+
+/// A producer that has put tasks.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) name: String,
+    /// The index of its next task.
+    pub(super) next: Index,
+    /// Who had the name last. A journal of a version that did not write it down has none.
+    pub(super) life: Option<u64>,
+}
+
+/// What no producer is called.
+pub(super) const NOBODY: &str = "";
 
 /// Where it is written down, if it is.
 #[derive(Debug)]
@@ -48,14 +60,19 @@ impl Journal {
         in_file!(self, file => file.load(fresh), else Kept { epoch: fresh, ..Kept::default() })
     }
 
-    /// Tasks with numbers from the first on; those of a producer with indices from there on.
+    /// Tasks with numbers from the first on; those of a producer with indices from there on, and who it is.
     pub(super) fn put(
         &self,
         first: Number,
         tasks: &[Vec<u8>],
-        owner: Option<(&str, Index)>,
+        owner: Option<(&str, Index, Option<u64>)>,
     ) -> Result<(), TaskError> {
         in_file!(self, file => file.put(first, tasks, owner), else ())
+    }
+
+    /// A name belongs to who has come now.
+    pub(super) fn enter(&self, producer: &str, next: Index, life: u64) -> Result<(), TaskError> {
+        in_file!(self, file => file.enter(producer, next, life), else ())
     }
 
     /// A producer is known no more, and these tasks and results are nobody's.
@@ -68,9 +85,9 @@ impl Journal {
         in_file!(self, file => file.settle(number, outcome), else ())
     }
 
-    /// A result has been got.
-    pub(super) fn forget(&self, number: Number) -> Result<(), TaskError> {
-        in_file!(self, file => file.forget(number), else ())
+    /// Results have been got, or nobody wants them.
+    pub(super) fn forget(&self, numbers: &[Number]) -> Result<(), TaskError> {
+        in_file!(self, file => file.forget(numbers), else ())
     }
 }
 
@@ -81,7 +98,7 @@ pub(super) mod file {
 
     use redb::{Database, Error, ReadableTable, TableDefinition};
 
-    use super::{Epoch, Index, Kept, Number};
+    use super::{Epoch, Index, Kept, Known, NOBODY, Number};
     use crate::tasks::TaskError;
     use crate::tasks::message::Outcome;
     use crate::tasks::message::{Types, decode, encode};
@@ -92,6 +109,8 @@ pub(super) mod file {
     const TYPES: TableDefinition<'_, (), (&str, &str)> = TableDefinition::new("types");
 
     const PRODUCERS: TableDefinition<'_, &str, Index> = TableDefinition::new("producers");
+    /// Who has their names.
+    const LIVES: TableDefinition<'_, &str, u64> = TableDefinition::new("lives");
     const OWNERS: TableDefinition<'_, Number, (&str, Index)> = TableDefinition::new("owners");
 
     const EPOCH: &str = "epoch";
@@ -132,9 +151,12 @@ pub(super) mod file {
                         decode(outcome.value()).map_err(|error| Error::Corrupted(error.to_string()))?;
                     kept.results.push((number.value(), outcome));
                 }
+                let lives = change.open_table(LIVES)?;
                 for entry in change.open_table(PRODUCERS)?.iter()? {
                     let (name, next) = entry?;
-                    kept.producers.push((name.value().to_owned(), next.value()));
+                    let life = lives.get(name.value())?.map(|life| life.value());
+                    let name = name.value().to_owned();
+                    kept.producers.push(Known { name, next: next.value(), life });
                 }
                 for entry in change.open_table(OWNERS)?.iter()? {
                     let (number, owner) = entry?;
@@ -151,7 +173,7 @@ pub(super) mod file {
             &self,
             first: Number,
             tasks: &[Vec<u8>],
-            owner: Option<(&str, Index)>,
+            owner: Option<(&str, Index, Option<u64>)>,
         ) -> Result<(), Error> {
             let change = self.0.begin_write()?;
             {
@@ -162,15 +184,25 @@ pub(super) mod file {
                     next += 1;
                 }
                 change.open_table(NUMBERS)?.insert(NEXT, next)?;
-                if let Some((name, mut index)) = owner {
+                if let Some((name, mut index, life)) = owner {
                     let mut owners = change.open_table(OWNERS)?;
                     for number in first..next {
                         owners.insert(number, (name, index))?;
                         index += 1;
                     }
                     change.open_table(PRODUCERS)?.insert(name, index)?;
+                    if let Some(life) = life {
+                        change.open_table(LIVES)?.insert(name, life)?;
+                    }
                 }
             }
+            Ok(change.commit()?)
+        }
+
+        pub(super) fn enter(&self, producer: &str, next: Index, life: u64) -> Result<(), Error> {
+            let change = self.0.begin_write()?;
+            change.open_table(PRODUCERS)?.insert(producer, next)?;
+            change.open_table(LIVES)?.insert(producer, life)?;
             Ok(change.commit()?)
         }
 
@@ -179,9 +211,10 @@ pub(super) mod file {
             {
                 let mut owners = change.open_table(OWNERS)?;
                 for number in numbers {
-                    owners.remove(number)?;
+                    owners.insert(number, (NOBODY, 0))?;
                 }
                 change.open_table(PRODUCERS)?.remove(producer)?;
+                change.open_table(LIVES)?.remove(producer)?;
             }
             Ok(change.commit()?)
         }
@@ -194,10 +227,15 @@ pub(super) mod file {
             Ok(change.commit()?)
         }
 
-        pub(super) fn forget(&self, number: Number) -> Result<(), Error> {
+        pub(super) fn forget(&self, numbers: &[Number]) -> Result<(), Error> {
             let change = self.0.begin_write()?;
-            change.open_table(RESULTS)?.remove(number)?;
-            change.open_table(OWNERS)?.remove(number)?;
+            {
+                let (mut results, mut owners) = (change.open_table(RESULTS)?, change.open_table(OWNERS)?);
+                for number in numbers {
+                    results.remove(number)?;
+                    owners.remove(number)?;
+                }
+            }
             Ok(change.commit()?)
         }
     }

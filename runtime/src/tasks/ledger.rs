@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 use super::TaskError;
 use super::error::TaskFailure;
-use super::journal::Journal;
+use super::journal::{Journal, NOBODY};
 use super::message::{Epoch, Index, Number, Outcome, Receipt, ToWorker, frame};
-use crate::net::remote::LinkSender;
+use super::server::Post;
 pub(super) use producers::Arrival;
 use producers::{Arrived, Producers};
 
@@ -32,14 +32,8 @@ pub(super) type Desk = u64;
 
 /// A task on its way to a worker, or a result to a producer: to be sent when the ledger is unlocked.
 pub(super) struct Dispatch {
-    pub(super) to: LinkSender,
-    pub(super) what: Dispatched,
+    pub(super) to: Post,
     pub(super) message: Vec<u8>,
-}
-
-pub(super) enum Dispatched {
-    Task(Desk, Number),
-    Result(Arc<str>, Index),
 }
 
 #[derive(Debug)]
@@ -48,13 +42,13 @@ struct Open {
     holder: Option<Desk>,
     /// How many workers had it and were lost.
     lost: u32,
-    /// Whose it is, if it is not the server's own.
+    /// Whose it is, if it is not the server's own: [`NOBODY`]'s, when its producer does not come back.
     owner: Option<(Arc<str>, Index)>,
 }
 
 #[derive(Debug)]
 struct Worker {
-    sender: LinkSender,
+    post: Post,
     holds: BTreeSet<Number>,
 }
 
@@ -85,6 +79,8 @@ pub(super) struct Ledger {
     /// Those that nobody holds, the next first.
     waiting: VecDeque<Number>,
     results: VecDeque<(Number, Outcome)>,
+    /// Those of them whose producers do not come back.
+    abandoned: BTreeSet<Number>,
     workers: HashMap<Desk, Worker>,
     /// Who waits, once for each task.
     hungry: VecDeque<Desk>,
@@ -108,6 +104,7 @@ impl Ledger {
             open: kept.tasks.into_iter().map(open).collect(),
             waiting,
             results: kept.results.into(),
+            abandoned: BTreeSet::new(),
             workers: HashMap::new(),
             hungry: VecDeque::new(),
             producers: Producers::default(),
@@ -149,7 +146,8 @@ impl Ledger {
         tasks: Vec<Vec<u8>>,
     ) -> Result<Number, TaskError> {
         let first = self.next;
-        self.journal.put(first, &tasks, owner.map(|(name, index)| (&**name, index)))?;
+        let whose = owner.map(|(name, index)| (&**name, index, self.producers.life_of(name)));
+        self.journal.put(first, &tasks, whose)?;
         for task in tasks {
             let owner = owner.map(|(name, index)| (Arc::clone(name), index + (self.next - first)));
             self.open.insert(self.next, Open { task: task.into(), holder: None, lost: 0, owner });
@@ -160,10 +158,10 @@ impl Ledger {
     }
 
     /// A worker has come, and holds some tasks already.
-    pub(super) fn enter(&mut self, sender: LinkSender, holds: &[(Epoch, Number)]) -> Desk {
+    pub(super) fn enter(&mut self, post: Post, holds: &[(Epoch, Number)]) -> Desk {
         self.desks += 1;
         let desk = self.desks;
-        let mut worker = Worker { sender, holds: BTreeSet::new() };
+        let mut worker = Worker { post, holds: BTreeSet::new() };
         for &(epoch, number) in holds {
             if let Some(open) =
                 self.open.get_mut(&number).filter(|open| open.holder.is_none() && epoch == self.epoch)
@@ -248,7 +246,8 @@ impl Ledger {
                 if let Err(Arrived { outcome, .. }) =
                     self.producers.arrive(&name, Arrived { number, index, outcome })
                 {
-                    self.results.push_back((number, outcome)); // nobody's, as of those who are gone
+                    self.abandoned.insert(number);
+                    self.results.push_back((number, outcome));
                 }
             }
             None => self.results.push_back((number, outcome)),
@@ -258,7 +257,7 @@ impl Ledger {
 
     /// Leases what waits to who waits.
     pub(super) fn dispatch(&mut self) -> Vec<Dispatch> {
-        let mut dispatches = self.producers.dispatch();
+        let mut dispatches = Vec::new();
         while !self.waiting.is_empty() {
             let Some(desk) = self.hungry.pop_front() else { break };
             let Some(worker) = self.workers.get_mut(&desk) else { continue };
@@ -267,20 +266,28 @@ impl Ledger {
             open.holder = Some(desk);
             worker.holds.insert(number);
             let message = frame(&ToWorker::Task { number, task: open.task.to_vec() });
-            let what = Dispatched::Task(desk, number);
-            dispatches.push(Dispatch { to: worker.sender.clone(), what, message });
+            if let Err(error) = worker.post.takes(&message) {
+                self.hungry.push_front(desk); // it waits as before
+                // What the journal cannot note stays with this worker, and waits again when that is gone.
+                let _is_the_journals = self.settle(number, Err(TaskFailure::TooLarge(error.to_string())));
+                continue;
+            }
+            dispatches.push(Dispatch { to: worker.post.clone(), message });
         }
+        self.producers.dispatch(&mut dispatches);
         dispatches
     }
 
     /// Takes the next result. It is not forgotten until [`forget`](Self::forget).
     pub(super) fn take(&mut self) -> Option<(Number, Outcome)> {
-        self.results.pop_front()
+        let (number, outcome) = self.results.pop_front()?;
+        self.abandoned.remove(&number);
+        Some((number, outcome))
     }
 
     /// The result of a task has arrived where it is wanted.
     pub(super) fn forget(&mut self, number: Number) -> Result<(), TaskError> {
-        self.journal.forget(number)
+        self.journal.forget(&[number])
     }
 
     /// A result has not arrived: it is the next again.
@@ -288,12 +295,24 @@ impl Ledger {
         self.results.push_front((number, outcome));
     }
 
-    pub(super) fn senders(&self) -> Vec<LinkSender> {
-        self.workers.values().map(|worker| worker.sender.clone()).collect()
+    pub(super) fn posts(&self) -> Vec<Post> {
+        self.workers.values().map(|worker| worker.post.clone()).collect()
     }
 
-    pub(super) fn senders_to_producers(&self) -> Vec<LinkSender> {
-        self.producers.senders()
+    pub(super) fn posts_of_producers(&self) -> Vec<Post> {
+        self.producers.posts()
+    }
+
+    /// Makes room for so many, of results that were abandoned and that nobody has got since.
+    fn make_room(&mut self, count: usize) -> Result<(), TaskError> {
+        if self.abandoned.len() < count {
+            return Err(TaskError::Full);
+        }
+        let oldest: Vec<_> = self.abandoned.iter().take(count).copied().collect();
+        self.journal.forget(&oldest)?;
+        self.results.retain(|(number, _)| oldest.binary_search(number).is_err());
+        self.abandoned.retain(|number| oldest.binary_search(number).is_err());
+        Ok(())
     }
 
     /// Whether a worker or a producer is connected.

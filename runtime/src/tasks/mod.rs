@@ -81,7 +81,8 @@
 //! - dies, or ends while it is cut off: its results wait for [the retention](TaskServerBuilder::retention), and are had by a program that is started again with its
 //!   [name](TaskClientBuilder::name); after that time they come to the server's own queue.
 //!
-//! So no result is lost, and what there can be is bounded: at [the capacity](TaskServerBuilder::capacity) a put is an error. A task whose
+//! So no result is lost that somebody gets, and what there can be is bounded: at [the capacity](TaskServerBuilder::capacity) what was left behind and nobody has got
+//! makes room, and then a put is an error. A task whose
 //! server was started again without a journal has an outcome too: [`TaskFailure::Forgotten`].
 //!
 //! # When a side ends

@@ -1,7 +1,8 @@
 //! The side that has the tasks.
 //!
 //! One thread accepts workers, and each worker has a thread that listens to it. What they hear changes the [ledger](super::ledger), under
-//! its lock; messages are sent when it is unlocked, so a worker that does not read holds up nobody's results.
+//! its lock; messages are sent when it is unlocked. What comes of it for another than who was heard is sent by [that one's own
+//! thread](post), so a worker or a producer that does not read holds up nobody else.
 //!
 //! **A worker ends or is cut off**: its link ends, and its tasks wait again at once. **It says nothing for a lease**, because it is stopped or its
 //! machine is gone: its link is cut, with the same effect. **The server ends**: workers see their links end, keep what they do, and try to come
@@ -9,6 +10,7 @@
 //! call that wanted it changed is an error and changed nothing; a worker whose result could not be written is cut off, and brings
 //! it again.
 
+mod post;
 mod producer;
 
 use std::collections::HashMap;
@@ -26,15 +28,19 @@ use serde::de::DeserializeOwned;
 use super::error::TaskError;
 use super::finished::{Finished, Home};
 use super::journal::Journal;
-use super::ledger::{Desk, Dispatched, Ledger, TaskCounts};
+use super::ledger::{Desk, Ledger, TaskCounts};
 use super::message::{Number, Outcome, ToProducer, ToServer, ToWorker, Types, decode, encode, frame};
 use crate::net::remote::{
     Acceptor, AuthKey, Endpoint, Limits, LinkReceiver, LinkSender, Refusals, RemoteError, TlsServer,
 };
 use crate::sys::poller;
+pub(super) use post::Post;
 
 /// How many bytes a message has besides the task or the result in it, at most.
 pub(super) const AROUND: usize = 64;
+
+/// How long the messages may be at least that either side receives, so that what is said beside tasks and results has room.
+pub(super) const SHORTEST: u32 = 512;
 
 /// Has tasks for [workers](super::TaskWorker), and the results that they bring. See [the module](super).
 ///
@@ -127,9 +133,9 @@ impl TaskServerBuilder {
         Self::default()
     }
 
-    /// What the workers may cost.
+    /// What the workers may cost. Messages have at least 512 bytes.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = limits.at_least(SHORTEST);
         self
     }
 
@@ -142,6 +148,9 @@ impl TaskServerBuilder {
 
     /// How many tasks and results there may be at once for [producers](super::TaskClient) to put more: 1,000,000. Else their puts are
     /// [`TaskError::Full`]. The server's own are counted, and not refused.
+    ///
+    /// Results that producers have left behind, and that nobody has got from [the server's queue](TaskServer::get_result_queue) either, make room
+    /// for what is put: the oldest of them are forgotten. So a server that is there for others does not become full of what nobody wants.
     pub fn capacity(mut self, count: usize) -> Self {
         self.capacity = count;
         self
@@ -281,14 +290,9 @@ impl<T: Serialize, R: DeserializeOwned> TaskServer<T, R> {
         self.acceptor.close();
         let deadline = poller::deadline(Some(self.shared.lease));
         let mut ledger = self.shared.ledger();
-        let (workers, producers) = (ledger.senders(), ledger.senders_to_producers());
+        ledger.posts().iter().for_each(|worker| worker.post(frame(&ToWorker::Closing)));
+        ledger.posts_of_producers().iter().for_each(|producer| producer.post(frame(&ToProducer::Closing)));
         drop(ledger);
-        for worker in workers {
-            let _is_gone_anyway = worker.send(&frame(&ToWorker::Closing));
-        }
-        for producer in producers {
-            let _is_gone_anyway = producer.send(&frame(&ToProducer::Closing));
-        }
         ledger = self.shared.ledger();
         while ledger.has_visitors() {
             match super::wait(&self.shared.changed, ledger, deadline) {
@@ -342,38 +346,22 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Changes the ledger, sends what is to be sent thereafter, and tells who waits.
-    fn change<X>(&self, change: impl FnOnce(&mut Ledger) -> X) -> X {
+    /// Changes the ledger for one that was heard, if it was one; sends what is to be sent thereafter, and tells who waits.
+    fn change<X>(&self, heard: Option<&Post>, change: impl FnOnce(&mut Ledger) -> X) -> X {
         let mut ledger = self.ledger();
         let done = change(&mut ledger);
-        loop {
-            let dispatches = if self.is_closing() { Vec::new() } else { ledger.dispatch() };
-            drop(ledger);
-            self.changed.notify_all();
-            let mut failed = Vec::new();
-            for dispatch in dispatches {
-                if let Err(error) = dispatch.to.send(&dispatch.message) {
-                    failed.push((dispatch.what, error));
-                }
-            }
-            if failed.is_empty() {
-                return done;
-            }
-            ledger = self.ledger();
-            for (what, error) in failed {
-                // When its link is over, what it holds is given back by whom listens to it.
-                match what {
-                    _ if error.is_closed() => {}
-                    Dispatched::Task(desk, number) => {
-                        let task = (ledger.epoch(), number);
-                        let _is_the_journals = ledger.give_back(desk, task, true);
-                    }
-                    Dispatched::Result(name, index) => {
-                        ledger.replace_outcome(&name, index, error.to_string());
-                    }
-                }
+        let dispatches = if self.is_closing() { Vec::new() } else { ledger.dispatch() };
+        drop(ledger);
+        self.changed.notify_all();
+        // When a link is over, what it holds is given back by whom listens to it.
+        for dispatch in dispatches {
+            if heard.is_some_and(|heard| heard.is(&dispatch.to)) {
+                let _is_given_back = dispatch.to.send(&dispatch.message);
+            } else {
+                dispatch.to.post(dispatch.message);
             }
         }
+        done
     }
 
     /// Listens to a worker or a producer until its link ends.
@@ -392,42 +380,43 @@ impl Shared {
             let _its_end = receiver.recv_timeout(self.lease);
             return;
         }
-        let Some(desk) = self.enter(sender, &holds) else { return };
+        let Ok(post) = Post::new(sender.clone()) else { return };
+        let Some(desk) = self.enter(&post, &holds) else { return };
         // Until it ends, or is silent.
         while receiver.recv_timeout_into(&mut message, self.lease).is_ok() {
             let Ok(heard) = decode::<ToServer>(&message) else { break };
-            if self.hear(desk, sender, heard).is_err() {
+            if self.hear(desk, &post, heard).is_err() {
                 break;
             }
         }
         // What a journal cannot note has changed all the same; it is noted as open, which it may be again.
-        let _is_the_journals = self.change(|ledger| ledger.leave(desk));
+        let _is_the_journals = self.change(None, |ledger| ledger.leave(desk));
     }
 
-    fn enter(&self, sender: &LinkSender, holds: &[(u64, Number)]) -> Option<Desk> {
+    fn enter(&self, post: &Post, holds: &[(u64, Number)]) -> Option<Desk> {
         let mut ledger = self.ledger();
         if self.is_closing() {
             return None;
         }
         let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
         let welcome = frame(&ToWorker::Welcome { epoch: ledger.epoch(), lease });
-        sender.send(&welcome).ok()?; // the first message of a stream finds room
-        let desk = ledger.enter(sender.clone(), holds);
+        post.send(&welcome).ok()?; // the first message of a stream finds room
+        let desk = ledger.enter(post.clone(), holds);
         drop(ledger);
         self.changed.notify_all();
         Some(desk)
     }
 
-    fn hear(&self, desk: Desk, sender: &LinkSender, heard: ToServer) -> Result<(), TaskError> {
+    fn hear(&self, desk: Desk, post: &Post, heard: ToServer) -> Result<(), TaskError> {
         match heard {
-            ToServer::Want => self.change(|ledger| ledger.want(desk)),
+            ToServer::Want => self.change(Some(post), |ledger| ledger.want(desk)),
             ToServer::GiveBack { epoch, number, lost } => {
-                self.change(|ledger| ledger.give_back(desk, (epoch, number), lost))?;
+                self.change(Some(post), |ledger| ledger.give_back(desk, (epoch, number), lost))?;
             }
             ToServer::Done { epoch, number, result } => {
-                let receipt = self.change(|ledger| ledger.done(epoch, number, result))?;
+                let receipt = self.change(Some(post), |ledger| ledger.done(epoch, number, result))?;
                 let message = frame(&ToWorker::Receipt { epoch, number, receipt });
-                sender.send(&message).map_err(TaskError::NoLink)?;
+                post.send(&message).map_err(TaskError::NoLink)?;
             }
             ToServer::Beat => {}
             ToServer::Hello { .. }
@@ -470,7 +459,7 @@ impl<T: Serialize> TaskQueue<T> {
         let put = |ledger: &mut Ledger| {
             if self.shared.is_closing() { Err(TaskError::Closed) } else { ledger.put(encoded) }
         };
-        self.shared.change(put)
+        self.shared.change(None, put)
     }
 
     fn encode(&self, task: &T) -> Result<Vec<u8>, TaskError> {

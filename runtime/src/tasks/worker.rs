@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use super::TaskError;
 use super::message::{Epoch, Number, Receipt, ToServer, ToWorker, Types, decode, encode, frame};
+use super::server::SHORTEST;
 use super::standing::{Connected, Dial, Standing};
 use crate::net::remote::{AuthKey, Endpoint, Limits, LinkSender, RemoteError, TlsClient};
 use crate::sys::poller;
@@ -53,9 +54,10 @@ impl TaskWorkerBuilder {
         Self::default()
     }
 
-    /// What the server may cost.
+    /// What the server may cost. Messages have at least 512 bytes. A task that is longer than they may be has no result but
+    /// [`TaskFailure::TooLarge`](super::TaskFailure::TooLarge).
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = limits.at_least(SHORTEST);
         self
     }
 

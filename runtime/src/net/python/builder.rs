@@ -1,6 +1,7 @@
 //! Settings, and connecting.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::socket::{Hurried, Socket};
@@ -40,11 +41,12 @@ pub struct Builder {
     max_message: u64,
     patience: Duration,
     md5: bool,
+    call: Option<Duration>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { key: None, max_message: MAX_MESSAGE, patience: PATIENCE, md5: true }
+        Self { key: None, max_message: MAX_MESSAGE, patience: PATIENCE, md5: true, call: None }
     }
 }
 
@@ -61,7 +63,8 @@ impl Builder {
     }
 
     /// How many bytes a message may have that is received, and a value when it is written out. Reading a value takes
-    /// up to a hundred times as much memory for a while, when all in it is small.
+    /// How many bytes a message may have that is received, and a value when it is written out. Reading a value takes
+    /// up to 250 times as much memory for a while, when all in it is small.
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;
         self
@@ -70,6 +73,13 @@ impl Builder {
     /// How long the handshake may take, from the moment when there is a connection.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.patience = timeout;
+        self
+    }
+
+    /// How long a call of a [manager in Python](super::manager::Manager) may take, with all that belongs to it: for ever, unless this says otherwise.
+    /// A call that takes longer is [`CallError::TimedOut`](super::manager::CallError::TimedOut).
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call = Some(timeout);
         self
     }
 
@@ -92,14 +102,27 @@ impl Builder {
     /// # Errors
     /// As [`connect`].
     pub fn connect(&self, endpoint: impl Into<Endpoint>) -> Result<Connection, PythonError> {
-        let endpoint = endpoint.into();
-        let socket = Socket::connect(&endpoint).map_err(|source| match source.kind() {
+        self.connect_until(endpoint.into(), None)
+    }
+
+    /// Connects to a listener, with the handshake, until a moment.
+    pub(super) fn connect_until(
+        &self,
+        endpoint: Endpoint,
+        deadline: Option<Instant>,
+    ) -> Result<Connection, PythonError> {
+        let socket = Socket::connect(&endpoint, deadline).map_err(|source| match source.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
                 PythonError::NotListening { endpoint, source }
             }
             _ => source.into(),
         })?;
-        self.meet(socket, handshake::introduce)
+        self.meet(Arc::new(socket), deadline, handshake::introduce)
+    }
+
+    /// As [`call_timeout`](Self::call_timeout) has it.
+    pub(super) fn call(&self) -> Option<Duration> {
+        self.call
     }
 
     /// How many bytes a message may have.
@@ -108,17 +131,19 @@ impl Builder {
     }
 
     /// The handshake of a listener.
-    pub(super) fn receive(&self, socket: Socket) -> Result<Connection, PythonError> {
-        self.meet(socket, handshake::receive)
+    pub(super) fn receive(&self, socket: Arc<Socket>) -> Result<Connection, PythonError> {
+        self.meet(socket, None, handshake::receive)
     }
 
     fn meet(
         &self,
-        socket: Socket,
+        socket: Arc<Socket>,
+        deadline: Option<Instant>,
         prove: fn(&mut Hurried<'_>, &AuthKey, bool) -> Result<(), PythonError>,
     ) -> Result<Connection, PythonError> {
         if let Some(key) = &self.key {
-            let mut hurried = Hurried::new(&socket, Instant::now().checked_add(self.patience));
+            let patience = Instant::now().checked_add(self.patience);
+            let mut hurried = Hurried::new(&socket, patience.into_iter().chain(deadline).min());
             prove(&mut hurried, key, self.md5)?;
             hurried.relax()?;
         }

@@ -1,13 +1,14 @@
 //! A connection whose peers are written in Python.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_pickle::Value;
 
-use super::socket::Socket;
+use super::socket::{Hurried, Socket};
 use super::{PythonError, frame, handshake, plain};
 use crate::process::{Sentinel, Waitable};
 
@@ -17,14 +18,14 @@ use crate::process::{Sentinel, Waitable};
 /// the peer is gone. Dropping it closes it, and the peer gets `EOFError`.
 #[derive(Debug)]
 pub struct Connection {
-    socket: Socket,
+    socket: Arc<Socket>,
     sending: Mutex<()>,
     receiving: Mutex<()>,
     max_message: u64,
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, max_message: u64) -> Self {
+    pub(super) fn new(socket: Arc<Socket>, max_message: u64) -> Self {
         Self { socket, sending: Mutex::default(), receiving: Mutex::default(), max_message }
     }
 
@@ -34,7 +35,7 @@ impl Connection {
     /// [`PythonError::Closed`] when the peer is gone. One that has ended just now may not be noticed yet.
     pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), PythonError> {
         let _whole = lock(&self.sending);
-        frame::write(&self.socket, bytes)
+        frame::write(&*self.socket, bytes)
     }
 
     /// Waits for bytes, which the peer sent by `send_bytes(...)`, or for a value as it was written.
@@ -44,12 +45,25 @@ impl Connection {
     /// [`PythonError::TooLong`] and [`PythonError::InvalidLength`], after which the connection is closed.
     pub fn recv_bytes(&self) -> Result<Vec<u8>, PythonError> {
         let _whole = lock(&self.receiving);
-        let received = frame::read(&self.socket, self.max_message);
+        let received = frame::read(&*self.socket, self.max_message);
         if !matches!(received, Ok(_) | Err(PythonError::Closed)) {
             // Nobody knows where the next message would begin.
             let _it_may_be_gone = self.socket.shutdown();
         }
         received
+    }
+
+    /// Sends a message and waits for the next one, where nobody else uses the connection. After an error nobody knows what comes next.
+    pub(super) fn exchange(&self, bytes: &[u8], deadline: Option<Instant>) -> Result<Vec<u8>, PythonError> {
+        if deadline.is_none() {
+            self.send_bytes(bytes)?;
+            return self.recv_bytes();
+        }
+        let mut hurried = Hurried::new(&self.socket, deadline);
+        frame::write(&mut hurried, bytes)?;
+        let received = frame::read(&mut hurried, self.max_message)?;
+        hurried.relax()?;
+        Ok(received)
     }
 
     /// Sends a value, which the peer gets by `recv()`. See [the module](super#values) for what it becomes.

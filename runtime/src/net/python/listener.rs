@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use super::socket::Socket;
 use super::{AuthKey, Builder, Connection, Endpoint, PythonError};
@@ -116,7 +117,7 @@ impl Listener {
         match accepted {
             Ok(socket) => {
                 socket.set_nonblocking(false)?;
-                Ok(Some(Guest { socket, settings: self.settings.clone() }))
+                Ok(Some(Guest { socket: Arc::new(socket), settings: self.settings.clone() }))
             }
             // Nobody, or one that ended before it was its turn.
             Err(error) if matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted) => Ok(None),
@@ -155,7 +156,7 @@ impl Drop for Listener {
 #[derive(Debug)]
 #[must_use = "a client waits until it is authenticated"]
 pub struct Guest {
-    socket: Socket,
+    socket: Arc<Socket>,
     settings: Builder,
 }
 
@@ -167,5 +168,10 @@ impl Guest {
     /// [`PythonError::HandshakeClosed`], or [`PythonError::Protocol`]. The client has been told, as far as Python can.
     pub fn authenticate(self) -> Result<Connection, PythonError> {
         self.settings.receive(self.socket)
+    }
+
+    /// Its socket, for who wants to end it meanwhile.
+    pub(super) fn socket(&self) -> &Arc<Socket> {
+        &self.socket
     }
 }

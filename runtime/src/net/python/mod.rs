@@ -69,6 +69,7 @@
 //! | sends an object of a class, a function, a list within itself | [`PythonError::NotPlain`]; the next message can be received |
 //! | sends a value of another shape | [`PythonError::OtherShape`]; the next message can be received |
 //! | stops in the middle, and lives | nothing: [`Connection::shutdown`] from another thread wakes who waits |
+//! | vanishes with its machine | an error of the system, after a minute when nothing was under way to it |
 //!
 //! A client that fails its handshake does not end the listener: the error of [`Listener::accept`] is that client's.
 //! When this side ends, the peer in Python gets `EOFError`, or `OSError` within a message.

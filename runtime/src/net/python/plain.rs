@@ -5,7 +5,7 @@
 //! it reads objects of classes as dictionaries, and for what was made to harm it takes memory and stack without
 //! a bound. So only its values, and its writing, are used.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -383,32 +383,48 @@ impl<'a> Reader<'a> {
         let node = self.node(number);
         let all_owned = owns && !node.is_shared;
         match &node.content {
-            Content::Tuple(parts) => {
-                let parts = parts.clone();
-                *left = left.checked_sub(1).ok_or_else(too_long)?;
-                let parts = parts.iter().map(|part| self.build_object(*part, all_owned, deeper, left));
-                Ok(Object::tuple(parts.collect::<Result<_, _>>()?))
+            Content::Tuple(_) => {
+                charge(left, 1)?;
+                let mut parts = Vec::new();
+                while let Some(part) = self.part(number, parts.len()) {
+                    parts.push(self.build_object(part, all_owned, deeper, left)?);
+                }
+                Ok(Object::tuple(parts))
             }
             &Content::Instance(class, arguments, state) => {
                 let Content::Global(module, name) = &self.node(class).content else {
                     return Err("it calls something that has no name".into());
                 };
+                charge(left, module.len() + name.len() + 1)?;
                 let (module, name) = (module.clone(), name.clone());
-                *left = left.checked_sub((module.len() + name.len()) as u64 + 1).ok_or_else(too_long)?;
-                let Content::Tuple(arguments) = &self.node(arguments).content else {
-                    return Err("it calls something without arguments".into());
-                };
-                let arguments = arguments.clone();
-                // What is in an object that is only told of does not spoil the message.
-                let mut part = |number| match self.build_object(number, false, deeper, left) {
-                    Ok(object) => object,
-                    Err(why) => Object::Plain(Value::String(format!("<no plain data: {why}>"))),
-                };
-                let arguments = arguments.into_iter().map(&mut part).collect();
-                let state = state.map(part);
-                Ok(Object::Instance(Box::new(Instance { module, name, arguments, state })))
+                let mut built = Vec::new();
+                while let Some(argument) = self.part(arguments, built.len()) {
+                    built.push(self.build_part(argument, deeper, left)?);
+                }
+                let state = state.map(|state| self.build_part(state, deeper, left)).transpose()?;
+                Ok(Object::Instance(Box::new(Instance { module, name, arguments: built, state })))
             }
             _ => self.build(number, owns, depth, left).map(Object::Plain),
+        }
+    }
+
+    /// What is in an object that is only told of, which does not spoil the message, unless that gets too long.
+    fn build_part(&mut self, number: Number, depth: usize, left: &mut u64) -> Result<Object, String> {
+        self.build_object(number, false, depth, left).or_else(|why| {
+            charge(left, why.len() + 1)?;
+            Ok(Object::Plain(Value::String(format!("<no plain data: {why}>"))))
+        })
+    }
+
+    /// A part of what has parts. They are not copied for a look at all of them, as others may name them again and again.
+    fn part(&self, of: Number, place: usize) -> Option<Number> {
+        match &self.nodes[of as usize].content {
+            Content::List(parts)
+            | Content::Tuple(parts)
+            | Content::Set(parts)
+            | Content::FrozenSet(parts)
+            | Content::Dict(parts) => parts.get(place).copied(),
+            _ => None,
         }
     }
 
@@ -422,33 +438,29 @@ impl<'a> Reader<'a> {
             Content::Leaf(Value::Bytes(bytes)) => bytes.len(),
             _ => 0,
         };
-        *left = left.checked_sub(length as u64 + 1).ok_or_else(too_long)?;
+        charge(left, length + 1)?;
         match &mut node.content {
             Content::Leaf(value) if owns => Ok(std::mem::replace(value, Value::None)),
             Content::Leaf(value) => Ok(value.clone()),
-            Content::List(parts) => {
-                let parts = parts.clone();
-                self.build_all(&parts, owns, depth, left).map(Value::List)
+            Content::List(_) => self.build_all(number, owns, depth, left).map(Value::List),
+            Content::Tuple(_) => self.build_all(number, owns, depth, left).map(Value::Tuple),
+            Content::Set(_) => Ok(Value::Set(hashable(self.build_all(number, owns, depth, left)?)?)),
+            Content::FrozenSet(_) => {
+                Ok(Value::FrozenSet(hashable(self.build_all(number, owns, depth, left)?)?))
             }
-            Content::Tuple(parts) => {
-                let parts = parts.clone();
-                self.build_all(&parts, owns, depth, left).map(Value::Tuple)
-            }
-            Content::Set(parts) => {
-                let parts = parts.clone();
-                Ok(Value::Set(hashable(self.build_all(&parts, owns, depth, left)?)?))
-            }
-            Content::FrozenSet(parts) => {
-                let parts = parts.clone();
-                Ok(Value::FrozenSet(hashable(self.build_all(&parts, owns, depth, left)?)?))
-            }
-            Content::Dict(parts) => {
-                let parts = parts.clone();
-                let pairs = parts.chunks_exact(2).map(|pair| {
-                    let key = self.build(pair[0], owns, depth, left)?.into_hashable();
-                    Ok((key.map_err(|error| error.to_string())?, self.build(pair[1], owns, depth, left)?))
-                });
-                pairs.collect::<Result<_, String>>().map(Value::Dict)
+            Content::Dict(_) => {
+                let mut dict = BTreeMap::new();
+                let mut place = 0;
+                while let (Some(key), Some(value)) = (self.part(number, place), self.part(number, place + 1))
+                {
+                    let key = self.build(key, owns, depth, left)?.into_hashable();
+                    dict.insert(
+                        key.map_err(|error| error.to_string())?,
+                        self.build(value, owns, depth, left)?,
+                    );
+                    place += 2;
+                }
+                Ok(Value::Dict(dict))
             }
             Content::Made(maker, arguments) => {
                 let (maker, arguments) = (*maker, *arguments);
@@ -480,13 +492,24 @@ impl<'a> Reader<'a> {
 
     fn build_all(
         &mut self,
-        parts: &[Number],
+        number: Number,
         owns: bool,
         depth: usize,
         left: &mut u64,
     ) -> Result<Vec<Value>, String> {
-        parts.iter().map(|part| self.build(*part, owns, depth, left)).collect()
+        let mut values = Vec::new();
+        while let Some(part) = self.part(number, values.len()) {
+            values.push(self.build(part, owns, depth, left)?);
+        }
+        Ok(values)
     }
+}
+
+/// Takes so many bytes of what is left. When it was not enough, nothing is left for anything else either.
+fn charge(left: &mut u64, bytes: usize) -> Result<(), String> {
+    let rest = left.checked_sub(bytes as u64);
+    *left = rest.unwrap_or(0);
+    rest.map(|_| ()).ok_or_else(too_long)
 }
 
 fn too_deep() -> String {
@@ -497,10 +520,14 @@ fn too_long() -> String {
     "written out it is longer than messages may be".into()
 }
 
-/// Values as members of a set.
+/// Values as members of a set. One by one, as keys above: the order of `serde-pickle` has contradictions, with NaN and with numbers that no
+/// float has, and sorting panics when it comes upon one.
 fn hashable(values: Vec<Value>) -> Result<BTreeSet<HashableValue>, String> {
-    let members = values.into_iter().map(Value::into_hashable).collect::<Result<_, _>>();
-    members.map_err(|error| error.to_string())
+    let mut members = BTreeSet::new();
+    for value in values {
+        members.insert(value.into_hashable().map_err(|error| error.to_string())?);
+    }
+    Ok(members)
 }
 
 /// The beginning of a name that somebody else chose.
@@ -560,6 +587,38 @@ mod tests {
         let member = || [HashableValue::I64(7)].into_iter().collect();
         let sets = decode_value(sets, LIMIT).expect("it is plain");
         assert_eq!(sets, Value::Tuple(vec![Value::Set(member()), Value::FrozenSet(member())]));
+    }
+
+    /// Ten thousand arguments that are no plain data, of an object that is named ten thousand times.
+    #[test]
+    fn what_is_no_plain_data_counts_however_often_it_is_told_of() {
+        let object = [&b"cown\nError\n("[..], &b"cown\nf\n".repeat(10_000), b"tRq\0"].concat();
+        let pickle = [b"(", &object[..], &b"h\0".repeat(10_000), b"t."].concat();
+        let refused = decode_object(&pickle, pickle.len() as u64).expect_err("it is too long").to_string();
+        assert!(refused.contains("longer than messages"), "{refused}");
+        // A list whose last part is none, which costs as much as a whole one each time.
+        let list = [&b"cown\nError\n]q\x01("[..], &b"N".repeat(10_000), b"cown\nf\ne\x85Rq\0"].concat();
+        let pickle = [b"(", &list[..], &b"h\0".repeat(10_000), b"t."].concat();
+        let refused = decode_object(&pickle, pickle.len() as u64).expect_err("it is too long").to_string();
+        assert!(refused.contains("longer than messages"), "{refused}");
+    }
+
+    #[test]
+    fn keys_and_members_without_an_order_are_no_panic() {
+        // Of a simple generator (Numerical Recipes), so that they come in no order.
+        let mut state = 1_u32;
+        let mut number = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match state >> 16 {
+                some if some % 3 == 0 => [&b"G"[..], &f64::NAN.to_bits().to_be_bytes()].concat(),
+                some => [&b"G"[..], &f64::from(some).to_bits().to_be_bytes()].concat(),
+            }
+        };
+        let numbers: Vec<_> = (0..2000).map(|_| number()).collect();
+        let set = [b"(", &numbers.concat()[..], b"\x91."].concat();
+        assert!(matches!(decode_value(&set, LIMIT), Ok(Value::FrozenSet(_))));
+        let dict = [b"}(", &numbers.concat()[..], b"u."].concat();
+        assert!(matches!(decode_value(&dict, LIMIT), Ok(Value::Dict(_))));
     }
 
     #[test]

@@ -7,6 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::Endpoint;
+use crate::sys::local::Place;
+use crate::sys::stream::{Stream, keep_asking};
+
+/// How long a machine may not answer, until its connections count as over.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A connected socket.
 #[derive(Debug)]
@@ -16,16 +21,23 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    pub(super) fn connect(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Tcp(host, port) => Self::tcp(TcpStream::connect((host.as_str(), *port))?),
-            Endpoint::Path(path) => UnixStream::connect(path).map(Self::Unix),
+    /// Connects until a moment; `None` for as long as the system tries.
+    pub(super) fn connect(endpoint: &Endpoint, deadline: Option<Instant>) -> io::Result<Self> {
+        let connected = match endpoint {
+            Endpoint::Tcp(host, port) => Stream::connect_tcp(host, *port, deadline),
+            Endpoint::Path(path) if deadline.is_some() => Stream::connect_local(Place::Path(path), deadline),
+            Endpoint::Path(path) => return UnixStream::connect(path).map(Self::Unix),
+        };
+        match connected? {
+            Stream::Tcp(stream) => Self::tcp(stream),
+            Stream::Local(stream) => Ok(Self::Unix(stream)),
         }
     }
 
-    /// Small messages go at once.
+    /// Small messages go at once, and a machine that vanishes is noticed. A peer that does not read may take its time, as with CPython.
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        keep_asking(&stream, SILENCE)?;
         Ok(Self::Tcp(stream))
     }
 

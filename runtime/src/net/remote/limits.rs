@@ -47,6 +47,12 @@ impl Limits {
         self
     }
 
+    /// With messages that may have so many bytes in any case.
+    pub(crate) fn at_least(mut self, bytes: u32) -> Self {
+        self.max_message = self.max_message.max(bytes);
+        self
+    }
+
     /// As [`max_message`](Self::max_message) has it.
     pub(crate) fn largest_message(&self) -> usize {
         usize::try_from(self.max_message).unwrap_or(usize::MAX)

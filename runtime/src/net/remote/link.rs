@@ -521,6 +521,11 @@ impl LinkSender {
         self.wire().shut_down();
     }
 
+    /// Whether it is an end of the same link.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Who is at the other end.
     #[must_use]
     pub fn peer(&self) -> Caller {

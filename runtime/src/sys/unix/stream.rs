@@ -125,8 +125,8 @@ impl Stream {
         self.set_write_timeout(Some(patience))?;
         match self {
             Self::Tcp(socket) => {
-                setsockopt(socket, sockopt::KeepAlive, &true)?;
-                watch_over(socket, patience)
+                keep_asking(socket, patience)?;
+                take_for_gone(socket, patience)
             }
             Self::Local(_) => Ok(()),
         }
@@ -194,23 +194,46 @@ where
     socket.write_vectored(parts)
 }
 
+/// Has a peer taken for gone whose machine, for that long, answers nothing when the kernel asks whether it is there. One that does not read is
+/// there.
+pub(crate) fn keep_asking(socket: &TcpStream, patience: Duration) -> io::Result<()> {
+    setsockopt(socket, sockopt::KeepAlive, &true)?;
+    ask_often(socket, patience)
+}
+
+/// In whole seconds, as the system has it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn watch_over(socket: &TcpStream, patience: Duration) -> io::Result<()> {
+fn seconds(patience: Duration) -> u32 {
+    u32::try_from(patience.as_secs()).unwrap_or(u32::MAX).clamp(2, 32_767)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn ask_often(socket: &TcpStream, patience: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
-    let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX).clamp(2, 32_767);
+    let seconds = seconds(patience);
     let interval = (seconds / (2 * PROBES)).max(1);
     setsockopt(socket, sockopt::TcpKeepIdle, &seconds.saturating_sub(interval * PROBES).max(1))?;
     setsockopt(socket, sockopt::TcpKeepInterval, &interval)?;
     setsockopt(socket, sockopt::TcpKeepCount, &PROBES)?;
-    #[cfg(target_os = "linux")]
-    setsockopt(socket, sockopt::TcpUserTimeout, &(seconds * 1000))?;
     Ok(())
 }
 
 /// The system's own times.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[allow(clippy::unnecessary_wraps)] // elsewhere it can fail
-fn watch_over(_socket: &TcpStream, _patience: Duration) -> io::Result<()> {
+fn ask_often(_socket: &TcpStream, _patience: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn take_for_gone(socket: &TcpStream, patience: Duration) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::TcpUserTimeout, &(seconds(patience) * 1000))?)
+}
+
+/// The system's own times.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)] // elsewhere it can fail
+fn take_for_gone(_socket: &TcpStream, _patience: Duration) -> io::Result<()> {
     Ok(())
 }
 

@@ -16,11 +16,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Desk, Dispatch, Dispatched, Ledger};
-use crate::net::remote::LinkSender;
+use super::{Desk, Dispatch, Ledger, NOBODY};
 use crate::tasks::TaskError;
 use crate::tasks::error::TaskFailure;
+use crate::tasks::journal::Known;
 use crate::tasks::message::{self, Encoded, Index, Number, Outcome, ToProducer, frame};
+use crate::tasks::server::Post;
 
 /// A result that waits for its producer.
 #[derive(Debug)]
@@ -30,12 +31,28 @@ pub(super) struct Arrived {
     pub(super) outcome: Outcome,
 }
 
+impl Arrived {
+    /// As a message, with what a producer takes instead if it is too long; `None` if not even that.
+    fn write_for(&mut self, post: &Post) -> Option<Vec<u8>> {
+        let message = self.write();
+        let Err(error) = post.takes(&message) else { return Some(message) };
+        self.outcome = Err(TaskFailure::TooLarge(error.to_string()));
+        let message = self.write();
+        post.takes(&message).ok().map(|()| message)
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let outcome = self.outcome.clone().map(Encoded);
+        frame(&ToProducer::Outcome { index: self.index, outcome })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Producer {
     next: Index,
-    /// Which of all who ever had the name; `None` when this life of the server has not seen it.
+    /// Which of all who ever had the name; `None` when the journal does not say.
     life: Option<u64>,
-    link: Option<(Desk, LinkSender)>,
+    link: Option<(Desk, Post)>,
     /// Since when there is no link.
     gone: Option<Instant>,
     /// How many results it waits for.
@@ -88,6 +105,10 @@ impl Producers {
         self.all.len()
     }
 
+    pub(super) fn life_of(&self, name: &Arc<str>) -> Option<u64> {
+        self.all.get(name)?.life
+    }
+
     pub(super) fn kept(&self) -> usize {
         self.kept
     }
@@ -96,7 +117,7 @@ impl Producers {
         self.all.values().any(|producer| producer.link.is_some())
     }
 
-    pub(super) fn senders(&self) -> Vec<LinkSender> {
+    pub(super) fn posts(&self) -> Vec<Post> {
         self.all.values().filter_map(|producer| Some(producer.link.as_ref()?.1.clone())).collect()
     }
 
@@ -110,43 +131,43 @@ impl Producers {
     }
 
     /// Sends what is ready to who waits.
-    pub(super) fn dispatch(&mut self) -> Vec<Dispatch> {
-        let mut dispatches = Vec::new();
+    pub(super) fn dispatch(&mut self, dispatches: &mut Vec<Dispatch>) {
         while let Some(name) = self.stirred.pop_front() {
             let Some(producer) = self.all.get_mut(&name) else { continue };
-            let Some((_, sender)) = &producer.link else { continue };
+            let Some((_, post)) = &producer.link else { continue };
             while producer.hungry > 0 {
-                let Some(arrived) = producer.ready.pop_front() else { break };
+                let Some(mut arrived) = producer.ready.pop_front() else { break };
+                let Some(message) = arrived.write_for(post) else {
+                    // It takes nothing: its link ends, and the next may take more.
+                    producer.ready.push_front(arrived);
+                    producer.hungry = 0;
+                    post.shutdown();
+                    break;
+                };
                 producer.hungry -= 1;
-                let index = arrived.index;
-                let outcome = arrived.outcome.clone().map(Encoded);
-                let message = frame(&ToProducer::Outcome { index, outcome });
-                let what = Dispatched::Result(Arc::clone(&name), index);
-                dispatches.push(Dispatch { to: sender.clone(), what, message });
-                producer.sent.insert(index, arrived);
+                dispatches.push(Dispatch { to: post.clone(), message });
+                producer.sent.insert(arrived.index, arrived);
             }
         }
-        dispatches
     }
 }
 
 impl Ledger {
     /// Gives what a journal has to those whose it is. They are gone since now.
-    pub(super) fn give_to_producers(
-        &mut self,
-        producers: Vec<(String, Index)>,
-        owners: Vec<(Number, String, Index)>,
-    ) {
+    pub(super) fn give_to_producers(&mut self, producers: Vec<Known>, owners: Vec<(Number, String, Index)>) {
         let now = Instant::now();
-        for (name, next) in producers {
-            let producer = Producer { next, gone: Some(now), ..Producer::default() };
+        for Known { name, next, life } in producers {
+            let producer = Producer { next, life, gone: Some(now), ..Producer::default() };
             self.producers.all.insert(name.into(), producer);
         }
         let mut results: BTreeMap<_, _> = std::mem::take(&mut self.results).into_iter().collect();
         for (number, name, index) in owners {
-            let Some((name, _)) = self.producers.all.get_key_value(&*name) else { continue };
-            let name = Arc::clone(name);
-            if let Some(outcome) = results.remove(&number) {
+            let known = self.producers.all.get_key_value(&*name).map(|(name, _)| Arc::clone(name));
+            let is_known = known.is_some();
+            let name = known.unwrap_or_else(|| NOBODY.into());
+            if !is_known && results.contains_key(&number) {
+                self.abandoned.insert(number);
+            } else if let Some(outcome) = results.remove(&number) {
                 let _is_known = self.producers.arrive(&name, Arrived { number, index, outcome });
             } else if let Some(open) = self.open.get_mut(&number) {
                 open.owner = Some((name, index));
@@ -158,28 +179,34 @@ impl Ledger {
     /// A producer has come.
     pub(in crate::tasks) fn enter_producer(
         &mut self,
-        sender: LinkSender,
+        post: Post,
         comes: message::Producer,
-    ) -> Arrival {
+    ) -> Result<Arrival, TaskError> {
         let message::Producer { name, life, again, next, holds, got } = comes;
         let name: Arc<str> = name.into();
-        let known = self.producers.all.contains_key(&name);
+        let earlier = self.producers.all.get(&name);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.life != Some(life)) {
+            if again && earlier.life.is_some() {
+                return Ok(Arrival::Replaced);
+            }
+            // Also for those who come when the server has been started again.
+            self.journal.enter(&name, earlier.next, life)?;
+        }
+        let known = earlier.is_some();
         let producer = self.producers.all.entry(Arc::clone(&name)).or_default();
         if !known {
             producer.next = next;
-        } else if again && producer.life.is_some_and(|other| other != life) {
-            return Arrival::Replaced;
         }
         producer.life = Some(life);
         self.desks += 1;
         let desk = self.desks;
-        if let Some((_, earlier)) = producer.link.replace((desk, sender)) {
+        if let Some((_, earlier)) = producer.link.replace((desk, post)) {
             earlier.shutdown(); // it is cut off, or another had the name
         }
         producer.gone = None;
         producer.hungry = 0;
         producer.take_back(&holds.into_iter().chain(got).collect());
-        Arrival::Welcome { desk, name, known, next: producer.next }
+        Ok(Arrival::Welcome { desk, name, known, next: producer.next })
     }
 
     /// The link of a producer has ended.
@@ -206,8 +233,9 @@ impl Ledger {
         if first > producer.next {
             return Err(TaskError::Decode("tasks are missing between those that a producer put".into()));
         }
-        if self.open.len() + self.results.len() + self.producers.kept + tasks.len() > capacity {
-            return Err(TaskError::Full);
+        let there_are = self.open.len() + self.results.len() + self.producers.kept + tasks.len();
+        if there_are > capacity {
+            self.make_room(there_are - capacity)?;
         }
         let next = first + tasks.len() as u64;
         self.put_for(Some((name, first)), tasks)?;
@@ -234,20 +262,10 @@ impl Ledger {
     pub(in crate::tasks) fn forget_of(&mut self, name: &Arc<str>, index: Index) -> Result<(), TaskError> {
         let Some(producer) = self.producers.all.get_mut(name) else { return Ok(()) };
         let Some(arrived) = producer.sent.get(&index) else { return Ok(()) };
-        self.journal.forget(arrived.number)?;
+        self.journal.forget(&[arrived.number])?;
         producer.sent.remove(&index);
         self.producers.kept -= 1;
         Ok(())
-    }
-
-    /// A result is too long for its producer, which learns that instead.
-    pub(in crate::tasks) fn replace_outcome(&mut self, name: &Arc<str>, index: Index, why: String) {
-        let Some(producer) = self.producers.all.get_mut(name) else { return };
-        let Some(mut arrived) = producer.sent.remove(&index) else { return };
-        arrived.outcome = Err(TaskFailure::TooLarge(why));
-        producer.ready.push_front(arrived);
-        producer.hungry += 1;
-        self.producers.stirred.push_back(Arc::clone(name));
     }
 
     /// A producer does not come back: what it has not got is the server's own.
@@ -260,12 +278,13 @@ impl Ledger {
         self.journal.abandon(name, &numbers)?;
         for number in numbers {
             if let Some(open) = self.open.get_mut(&number) {
-                open.owner = None;
+                open.owner = Some((NOBODY.into(), 0));
             }
         }
         if let Some(mut producer) = self.producers.all.remove(name) {
             producer.take_back(&BTreeSet::new());
             self.producers.kept -= producer.ready.len();
+            self.abandoned.extend(producer.ready.iter().map(|arrived| arrived.number));
             self.results.extend(producer.ready.into_iter().map(|arrived| (arrived.number, arrived.outcome)));
         }
         Ok(())

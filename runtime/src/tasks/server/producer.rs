@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Shared;
+use super::{Post, Shared};
 use crate::net::remote::{LinkReceiver, LinkSender};
 use crate::tasks::TaskError;
 use crate::tasks::ledger::{Arrival, Desk};
 use crate::tasks::message::{Producer, Refusal, ToProducer, ToServer, Types, decode, frame};
 
 /// One that has been welcomed.
-struct Visitor<'a> {
-    sender: &'a LinkSender,
+struct Visitor {
+    post: Post,
     name: Arc<str>,
     desk: Desk,
 }
@@ -31,6 +31,9 @@ impl Shared {
         types: &Types,
         comes: Producer,
     ) {
+        if comes.name.is_empty() {
+            return; // the ledger's name for nobody, and none of ours
+        }
         let refused = if *types == self.types {
             let got = comes.got.clone();
             match self.enter_producer(sender, comes) {
@@ -45,30 +48,28 @@ impl Shared {
         let _its_end = receiver.recv_timeout(self.lease);
     }
 
-    fn enter_producer<'a>(
-        &self,
-        sender: &'a LinkSender,
-        comes: Producer,
-    ) -> Result<Visitor<'a>, Option<ToProducer>> {
+    fn enter_producer(&self, sender: &LinkSender, comes: Producer) -> Result<Visitor, Option<ToProducer>> {
+        let post = Post::new(sender.clone()).map_err(|_| None)?;
         let mut ledger = self.ledger();
         if self.is_closing() {
             return Err(None);
         }
         ledger.expire(self.retention);
-        let arrival = ledger.enter_producer(sender.clone(), comes);
+        // One that a journal cannot note is cut off, and comes again.
+        let arrival = ledger.enter_producer(post.clone(), comes).map_err(|_| None)?;
         let Arrival::Welcome { desk, name, known, next } = arrival else {
             return Err(Some(ToProducer::Replaced));
         };
         let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
         // Before anything that it could be sent now. The first message of a stream finds room; when the link is over already, that is heard.
-        let _is_heard = sender.send(&frame(&ToProducer::Welcome { lease, known, next }));
+        let _is_heard = post.send(&frame(&ToProducer::Welcome { lease, known, next }));
         drop(ledger);
         self.changed.notify_all();
-        Ok(Visitor { sender, name, desk })
+        Ok(Visitor { post, name, desk })
     }
 
     /// Until it ends, or is silent.
-    fn listen(&self, visitor: &Visitor<'_>, mut receiver: LinkReceiver, got: &[u64]) {
+    fn listen(&self, visitor: &Visitor, mut receiver: LinkReceiver, got: &[u64]) {
         let forgotten = got.iter().try_for_each(|index| self.forget_for(visitor, *index));
         let mut message = Vec::new();
         while forgotten.is_ok() && receiver.recv_timeout_into(&mut message, self.lease).is_ok() {
@@ -77,11 +78,11 @@ impl Shared {
                 break;
             }
         }
-        self.change(|ledger| ledger.leave_producer(&visitor.name, visitor.desk));
+        self.change(None, |ledger| ledger.leave_producer(&visitor.name, visitor.desk));
     }
 
-    fn hear_producer(&self, visitor: &Visitor<'_>, heard: ToServer) -> Result<Visit, TaskError> {
-        let Visitor { sender, name, desk } = visitor;
+    fn hear_producer(&self, visitor: &Visitor, heard: ToServer) -> Result<Visit, TaskError> {
+        let Visitor { post, name, desk } = visitor;
         // What one says that has been replaced meanwhile is not heard: it says it again where it is known.
         if !self.ledger().is_at(name, *desk) {
             return Ok(Visit::IsOver);
@@ -89,7 +90,7 @@ impl Shared {
         match heard {
             ToServer::Put { first, tasks } => {
                 let tasks = tasks.into_iter().map(|task| task.0).collect();
-                let put = self.change(|ledger| {
+                let put = self.change(Some(post), |ledger| {
                     if self.is_closing() || !ledger.is_at(name, *desk) {
                         return Err(TaskError::Closed);
                     }
@@ -101,9 +102,9 @@ impl Shared {
                     Err(TaskError::Journal(why)) => ToProducer::Refused { first, why: Refusal::Journal(why) },
                     Err(error) => return Err(error),
                 };
-                sender.send(&frame(&answer)).map_err(TaskError::NoLink)?;
+                post.send(&frame(&answer)).map_err(TaskError::NoLink)?;
             }
-            ToServer::WantResult => self.change(|ledger| {
+            ToServer::WantResult => self.change(Some(post), |ledger| {
                 if ledger.is_at(name, *desk) {
                     ledger.want_result(name);
                 }
@@ -111,7 +112,9 @@ impl Shared {
             ToServer::Got { index } => self.forget_for(visitor, index)?,
             ToServer::Beat => {}
             ToServer::Bye => {
-                self.change(|ledger| if ledger.is_at(name, *desk) { ledger.abandon(name) } else { Ok(()) })?;
+                self.change(Some(post), |ledger| {
+                    if ledger.is_at(name, *desk) { ledger.abandon(name) } else { Ok(()) }
+                })?;
                 return Ok(Visit::IsOver);
             }
             ToServer::Hello { .. }
@@ -123,13 +126,13 @@ impl Shared {
         Ok(Visit::GoesOn)
     }
 
-    fn forget_for(&self, visitor: &Visitor<'_>, index: u64) -> Result<(), TaskError> {
-        let Visitor { sender, name, desk } = visitor;
+    fn forget_for(&self, visitor: &Visitor, index: u64) -> Result<(), TaskError> {
+        let Visitor { post, name, desk } = visitor;
         let mut ledger = self.ledger();
         if ledger.is_at(name, *desk) {
             ledger.forget_of(name, index)?;
         }
         drop(ledger);
-        sender.send(&frame(&ToProducer::Forgot { index })).map_err(TaskError::NoLink)
+        post.send(&frame(&ToProducer::Forgot { index })).map_err(TaskError::NoLink)
     }
 }

@@ -1,6 +1,8 @@
 //! The client of a manager in Python.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +16,11 @@ use super::{CallError, DictProxy, ListProxy, QueueProxy};
 ///
 /// Clones are the same manager, and threads may share it. See [the module](super).
 #[derive(Clone, Debug)]
-pub struct Manager(Arc<Link>);
+pub struct Manager {
+    link: Arc<Link>,
+    /// How long a call may take.
+    limit: Option<Duration>,
+}
 
 #[derive(Debug)]
 struct Link {
@@ -33,26 +39,54 @@ impl Manager {
         Self::connect_with(&Builder::new().authkey(key), endpoint)
     }
 
-    /// Connects with other limits.
+    /// Connects with other limits. One on [the time of calls](Builder::call_timeout) counts for this, too.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn connect_with(settings: &Builder, endpoint: impl Into<Endpoint>) -> Result<Self, CallError> {
         let link = Link { endpoint: endpoint.into(), settings: settings.clone(), idle: Mutex::default() };
-        link.ask("dummy", Vec::new())?;
-        Ok(Self(Arc::new(link)))
+        let manager = Self { link: Arc::new(link), limit: settings.call() };
+        manager.ask("dummy", Vec::new())?;
+        Ok(manager)
+    }
+
+    /// Does something that belongs to a call, until its time is over.
+    fn in_time<T>(
+        &self,
+        call: impl FnOnce(&Link, Option<Instant>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let deadline = self.limit.and_then(|limit| Instant::now().checked_add(limit));
+        call(&self.link, deadline).map_err(|error| match error {
+            CallError::Python(PythonError::System(why))
+                if deadline.is_some()
+                    && matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+            {
+                CallError::TimedOut
+            }
+            CallError::Python(PythonError::HandshakeTimedOut)
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) =>
+            {
+                CallError::TimedOut
+            }
+            other => other,
+        })
+    }
+
+    /// Asks the server itself, which takes a connection for each question.
+    fn ask(&self, function: &str, arguments: Vec<Object>) -> Result<Object, CallError> {
+        self.in_time(|link, deadline| link.ask(function, arguments, deadline))
     }
 
     /// Makes an object, or finds it, whichever the server does for this name: `manager.name(*args)` in Python.
     ///
-    /// `args` is a tuple of the arguments; `()` is none, and what is no tuple is one argument.
+    /// `args` are [the arguments](Proxy::call).
     ///
     /// # Errors
     /// [`CallError::Remote`] when the server has no such name, or what it calls for it raises an exception.
     pub fn create<A: Serialize + ?Sized>(&self, name: &str, args: &A) -> Result<Proxy, CallError> {
         let mut arguments = vec![Object::text(name)];
         arguments.extend(arguments_of(args)?.into_iter().map(Object::Plain));
-        let Some([ident, exposed]) = self.0.ask("create", arguments)?.parts() else {
+        let Some([ident, exposed]) = self.ask("create", arguments)?.parts() else {
             return Err(no_manager("it has created something that has no identity"));
         };
         // The reference that creating it made is this one's: CPython takes another, and gives this one back.
@@ -88,7 +122,7 @@ impl Manager {
     /// # Errors
     /// When the server is gone.
     pub fn number_of_objects(&self) -> Result<usize, CallError> {
-        match self.0.ask("number_of_objects", Vec::new())? {
+        match self.ask("number_of_objects", Vec::new())? {
             Object::Plain(value) => CallError::shape(value),
             _ => Err(no_manager("it counts its objects with no number")),
         }
@@ -105,24 +139,24 @@ impl Manager {
 }
 
 impl Link {
-    /// Asks the server itself, which takes a connection for each question.
-    fn ask(&self, function: &str, arguments: Vec<Object>) -> Result<Object, CallError> {
-        let connection = self.settings.connect(&self.endpoint)?;
-        self.dispatch(&connection, Value::None, function, arguments, Value::Dict([].into()))?.returned()
+    fn ask(
+        &self,
+        function: &str,
+        arguments: Vec<Object>,
+        deadline: Option<Instant>,
+    ) -> Result<Object, CallError> {
+        let connection = self.settings.connect_until(self.endpoint.clone(), deadline)?;
+        let request = request(Value::None, function, arguments, Value::Dict([].into()));
+        self.dispatch(&connection, &request, deadline)?.returned()
     }
 
     fn dispatch(
         &self,
         connection: &Connection,
-        of: Value,
-        method: &str,
-        arguments: Vec<Object>,
-        named: Value,
+        request: &Object,
+        deadline: Option<Instant>,
     ) -> Result<Answer, CallError> {
-        let request =
-            [Object::Plain(of), Object::text(method), Object::tuple(arguments), Object::Plain(named)];
-        connection.send_bytes(&Object::tuple(request.into()).encode()?)?;
-        let message = connection.recv_bytes()?;
+        let message = connection.exchange(&request.encode()?, deadline)?;
         if handshake::is_challenge(&message) {
             return Err(PythonError::KeyRequired.into());
         }
@@ -136,26 +170,34 @@ impl Link {
     }
 
     /// Calls a method, on a connection that nobody else uses meanwhile.
-    fn call(&self, ident: &str, method: &str, args: Vec<Value>, named: Value) -> Result<Answer, CallError> {
+    fn call(&self, request: &Object, deadline: Option<Instant>) -> Result<Answer, CallError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.open()?,
+            None => self.open(deadline)?,
         };
-        let of = Value::String(ident.to_owned());
-        let args = args.into_iter().map(Object::Plain).collect();
-        let answer = self.dispatch(&connection, of, method, args, named)?;
+        let answer = self.dispatch(&connection, request, deadline)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(answer)
     }
 
-    fn open(&self) -> Result<Connection, CallError> {
-        let connection = self.settings.connect(&self.endpoint)?;
+    fn open(&self, deadline: Option<Instant>) -> Result<Connection, CallError> {
+        let connection = self.settings.connect_until(self.endpoint.clone(), deadline)?;
         let name = Object::text(format!("offspring-{}", std::process::id()));
-        self.dispatch(&connection, Value::None, "accept_connection", vec![name], Value::Dict([].into()))?
-            .returned()?;
+        let request = request(Value::None, "accept_connection", vec![name], Value::Dict([].into()));
+        self.dispatch(&connection, &request, deadline)?.returned()?;
         Ok(connection)
     }
+}
+
+/// What is asked, of whom: an object, or nobody for the server itself.
+fn request(of: Value, method: &str, arguments: Vec<Object>, named: Value) -> Object {
+    Object::tuple(vec![
+        Object::Plain(of),
+        Object::text(method),
+        Object::tuple(arguments),
+        Object::Plain(named),
+    ])
 }
 
 /// What a server answers.
@@ -209,7 +251,7 @@ fn arguments_of<A: Serialize + ?Sized>(args: &A) -> Result<Vec<Value>, CallError
 /// An object that lives in a manager's server in Python: `BaseProxy`.
 ///
 /// Threads may share it, and call at the same time: each call that is under way has a connection of its own, which later
-/// ones take over. Dropping it tells the server that there is one reference less, as far as it is still there, and takes as long as that takes;
+/// ones take over. Dropping it tells the server that there is one reference less, as far as it is still there, and takes as long as that takes, or [a call may](Builder::call_timeout);
 /// the object goes with its last one.
 #[derive(Debug)]
 pub struct Proxy {
@@ -220,7 +262,19 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Calls a method. `args` is a tuple of the arguments; `()` is none, and what is no tuple is one argument.
+    /// The same proxy, whose calls may take as long, with all that belongs to them; `None` for ever. It begins with [what the manager
+    /// has](Builder::call_timeout).
+    ///
+    /// A call that takes longer is [`CallError::TimedOut`]. The server does not learn of it: what it does then it does for nobody, so a value that
+    /// it takes out of a queue is lost. [`QueueProxy::get_timeout`] has the server look at the time, and loses nothing when it is over before.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.manager.limit = limit;
+        self
+    }
+
+    /// Calls a method. `args` is a tuple or an array of the arguments: `(1, 2)` and `[1, 2]` are two. `()` is none, and so is `None`. What is
+    /// written as something else, as a `Vec` or a text, is one argument.
     ///
     /// # Errors
     /// What the method raises, and whatever else [`CallError`] says.
@@ -277,7 +331,10 @@ impl Proxy {
     ) -> Result<Answer, CallError> {
         let named =
             kwargs.into_iter().map(|(name, value)| (serde_pickle::HashableValue::String(name), value));
-        self.manager.0.call(&self.ident, method, args, Value::Dict(named.collect()))
+        let args = args.into_iter().map(Object::Plain).collect();
+        let of = Value::String(self.ident.clone());
+        let request = request(of, method, args, Value::Dict(named.collect()));
+        self.manager.in_time(|link, deadline| link.call(&request, deadline))
     }
 
     /// A copy of the object, if it is plain data: `_getvalue()`.
@@ -309,6 +366,6 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _the_server_may_be_gone = self.manager.0.ask("decref", vec![Object::text(self.ident.clone())]);
+        let _the_server_may_be_gone = self.manager.ask("decref", vec![Object::text(self.ident.clone())]);
     }
 }

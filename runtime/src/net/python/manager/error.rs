@@ -19,6 +19,9 @@ pub enum CallError {
     /// The queue is full, and there came no room in time: `queue.Full`.
     #[error("the queue is full")]
     Full,
+    /// The server did not answer in time, which it may do later, for nobody: see [`Builder::call_timeout`](super::super::Builder::call_timeout) and [`Proxy::with_timeout`](super::Proxy::with_timeout).
+    #[error("the manager's server did not answer in time: see `python::Builder::call_timeout`")]
+    TimedOut,
     /// The method raised an exception.
     #[error("the method raised {0}")]
     Raised(Exception),

@@ -47,8 +47,8 @@
 //! arguments, without its base classes; what a [`Queue`] or a [`Dict`] raises is the exception of Python that its own ones raise, as
 //! `queue.Empty`, `queue.Full` and `KeyError`, in every CPython from 3.6 on.
 //!
-//! Each thread of a client has a connection, and each connection has a thread of the server, without a limit: who knows the key is
-//! trusted not to make too many.
+//! Each thread of a client has a connection, and each connection has a thread of the server. There are limits on how many there are
+//! [in all](ServerBuilder::max_connections), and [in their handshake](ServerBuilder::max_handshakes).
 //!
 //! # When a side dies
 //!
@@ -56,10 +56,11 @@
 //! |---|---|
 //! | a client of a [`ManagerServer`] is killed while it waits in `get` | nothing is taken for it. What was taken already, and could not be sent, goes back to the front |
 //! | it is killed when the answer is under way | the value is lost, as it is after `get`: the protocol has no receipt. [`tasks`](crate::tasks) have leases, between programs in Rust |
-//! | it is cut off, and nobody tells | it waits, and a value may be sent to it in vain, until the system gives the connection up |
+//! | it is cut off, and nobody tells | it waits, and a value may be sent to it in vain, until the system gives the connection up: after a minute, when its machine does not answer |
 //! | a [`ManagerServer`] is dropped | calls of Python end with `EOFError`, later ones with `ConnectionRefusedError`; what is queued stays with this program |
 //! | its program is killed | the same, and what was queued is lost |
 //! | this program is killed while it waits in a server in Python | that one waits on, and takes the next value for nobody: CPython does not look. [`QueueProxy::get_timeout`] limits it |
+//! | the server in Python is stopped, or stuck | nothing, or [`CallError::TimedOut`] with a [time limit](super::Builder::call_timeout) |
 //! | the server in Python is killed | [`CallError::Python`] with a [disconnected](super::PythonError::is_disconnected) error, or [`NotListening`](super::PythonError::NotListening) |
 //!
 //! A client cannot end a [`ManagerServer`]: its `shutdown` is a `RemoteError`. The objects of a server stay whether anybody refers to them or
@@ -72,7 +73,7 @@
 //! **CPython runs what a pickle says**: a program in Python that connects somewhere, or serves, has to trust whoever knows the key. Over a network
 //! that is not trusted, use a tunnel.
 //!
-//! Calls have no time limit, unless the method has one. Not here: objects of classes as values, proxies within values, iterating over a
+//! Calls have no time limit, unless [they are given one](super::Builder::call_timeout). Not here: objects of classes as values, proxies within values, iterating over a
 //! [`Dict`] from Python (`keys()` is there), locks and other objects of `SyncManager` to be served, `xmlrpclib`, and starting a server in Python.
 
 mod client;

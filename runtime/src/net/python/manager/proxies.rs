@@ -20,6 +20,14 @@ macro_rules! proxy {
             }
         }
 
+        impl $name {
+            /// The same, whose calls may take as long: see [`Proxy::with_timeout`].
+            #[must_use]
+            pub fn with_timeout(self, limit: Option<Duration>) -> Self {
+                Self(self.0.with_timeout(limit))
+            }
+        }
+
         impl Deref for $name {
             type Target = Proxy;
 

@@ -1,6 +1,6 @@
 //! The server of a manager.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,17 @@ use std::time::Duration;
 use serde_pickle::Value;
 
 use super::super::builder::MAX_MESSAGE;
+use super::super::socket::Socket;
 use super::super::{AuthKey, Builder, Connection, Endpoint, Guest, Listener, PythonError};
 use super::served::Served;
 use super::{Dict, Queue, visit};
 
 /// How long it does without clients when the system has no room for one.
 const REST: Duration = Duration::from_millis(100);
+
+/// How many clients may be there, and how many in their handshake, unless it is said.
+const MAX_CONNECTIONS: usize = 1024;
+const MAX_HANDSHAKES: usize = 128;
 
 /// Serves queues and dictionaries to managers in Python: what `BaseManager.get_server()` is there.
 ///
@@ -39,6 +44,8 @@ pub struct ServerBuilder {
     endpoint: Endpoint,
     settings: Builder,
     max_message: u64,
+    max_connections: usize,
+    max_handshakes: usize,
     objects: Vec<Object>,
 }
 
@@ -79,6 +86,26 @@ impl ServerBuilder {
         self
     }
 
+    /// How many connections of clients that know the key there may be: 1,024, unless this says otherwise. Each thread of a client has one. For one more
+    /// the client gets `EOFError`, and counts as [refused](ManagerServer::refusals).
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count;
+        self
+    }
+
+    /// How many clients may be in their handshake: 128, unless this says otherwise. For one more the one that began first is given up, so that many
+    /// who say nothing do not keep out one who does.
+    pub fn max_handshakes(mut self, count: usize) -> Self {
+        self.max_handshakes = count.max(1);
+        self
+    }
+
+    /// How long a client may take for its handshake: 10 seconds, unless this says otherwise.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings = self.settings.handshake_timeout(timeout);
+        self
+    }
+
     fn object(mut self, name: String, served: Arc<dyn Served>) -> Self {
         self.objects.retain(|object| object.name != name);
         self.objects.push(Object { name, served, references: AtomicU64::new(0) });
@@ -96,6 +123,8 @@ impl ServerBuilder {
         let serving = Arc::new(Serving {
             objects: self.objects,
             max_message: self.max_message,
+            max_connections: self.max_connections,
+            max_handshakes: self.max_handshakes,
             visits: Mutex::default(),
             one_ended: Condvar::new(),
             refusals: AtomicU64::new(0),
@@ -111,7 +140,14 @@ impl ManagerServer {
     /// Describes a server at an endpoint, for clients that know the key.
     pub fn builder(endpoint: impl Into<Endpoint>, key: impl Into<AuthKey>) -> ServerBuilder {
         let settings = Builder::new().authkey(key);
-        ServerBuilder { endpoint: endpoint.into(), settings, max_message: MAX_MESSAGE, objects: Vec::new() }
+        ServerBuilder {
+            endpoint: endpoint.into(),
+            settings,
+            max_message: MAX_MESSAGE,
+            max_connections: MAX_CONNECTIONS,
+            max_handshakes: MAX_HANDSHAKES,
+            objects: Vec::new(),
+        }
     }
 
     /// Where it listens: with its port, if that was to be any.
@@ -120,7 +156,8 @@ impl ManagerServer {
         &self.endpoint
     }
 
-    /// How many clients were not let in: with another key, or that spoke no protocol of Python, or for which the system had no thread or descriptor left.
+    /// How many clients were not let in: with another key, or that spoke no protocol of Python, one too many, or for
+    /// which the system had no thread or descriptor left.
     #[must_use]
     pub fn refusals(&self) -> u64 {
         self.serving.refusals.load(Ordering::Relaxed)
@@ -149,6 +186,8 @@ impl Drop for ManagerServer {
 pub(super) struct Serving {
     objects: Vec<Object>,
     pub(super) max_message: u64,
+    max_connections: usize,
+    max_handshakes: usize,
     visits: Mutex<Visits>,
     one_ended: Condvar,
     refusals: AtomicU64,
@@ -158,7 +197,57 @@ pub(super) struct Serving {
 struct Visits {
     is_over: bool,
     next: u64,
+    /// In their handshake, the first in front.
+    guests: VecDeque<(u64, Arc<Socket>)>,
+    /// How many threads there are that listen to guests or connections.
+    threads: usize,
     connections: HashMap<u64, Arc<Connection>>,
+}
+
+/// A thread of the server for one client, and its place among the guests until it is let in.
+struct Reception {
+    serving: Arc<Serving>,
+    number: u64,
+}
+
+impl Reception {
+    /// With one too many the first guest is given up; `None` when the server has ended.
+    fn new(serving: &Arc<Serving>, guest: &Guest) -> Option<Self> {
+        let mut visits = serving.visits();
+        if visits.is_over {
+            return None;
+        }
+        if visits.guests.len() >= serving.max_handshakes {
+            if let Some((_, first)) = visits.guests.pop_front() {
+                let _it_may_be_gone = first.shutdown();
+            }
+        }
+        visits.next += 1;
+        visits.threads += 1;
+        let number = visits.next;
+        visits.guests.push_back((number, Arc::clone(guest.socket())));
+        Some(Self { serving: Arc::clone(serving), number })
+    }
+
+    fn receive(&self, guest: Guest) {
+        let serving = &*self.serving;
+        let Ok(connection) = guest.authenticate().map(Arc::new) else { return serving.refuse() };
+        let Some(visit) = serving.enter(self.number, &connection) else { return };
+        // However it ended: the client is gone, or has been told.
+        let _its_end = visit::serve(serving, &connection);
+        let _it_may_be_gone = connection.shutdown();
+        drop(visit);
+    }
+}
+
+impl Drop for Reception {
+    fn drop(&mut self) {
+        let mut visits = self.serving.visits();
+        visits.guests.retain(|(number, _)| *number != self.number);
+        visits.threads -= 1;
+        drop(visits);
+        self.serving.one_ended.notify_all();
+    }
 }
 
 /// A connection that is being served.
@@ -170,7 +259,6 @@ struct Visit<'a> {
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.serving.visits().connections.remove(&self.number);
-        self.serving.one_ended.notify_all();
     }
 }
 
@@ -194,8 +282,8 @@ impl Serving {
                     continue;
                 }
             };
-            let serving = Arc::clone(&self);
-            let serve = move || serving.receive(guest);
+            let Some(reception) = Reception::new(&self, &guest) else { return };
+            let serve = move || reception.receive(guest);
             if std::thread::Builder::new().name("python visit".into()).spawn(serve).is_err() {
                 // The guest is gone with the closure that was to serve it.
                 self.rest(stopped);
@@ -213,22 +301,17 @@ impl Serving {
         self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn receive(&self, guest: Guest) {
-        let Ok(connection) = guest.authenticate().map(Arc::new) else { return self.refuse() };
-        let Some(visit) = self.enter(&connection) else { return };
-        // However it ended: the client is gone, or has been told.
-        let _its_end = visit::serve(self, &connection);
-        let _it_may_be_gone = connection.shutdown();
-        drop(visit);
-    }
-
-    fn enter(&self, connection: &Arc<Connection>) -> Option<Visit<'_>> {
+    /// A guest is let in, if there is room and the server has not ended.
+    fn enter(&self, number: u64, connection: &Arc<Connection>) -> Option<Visit<'_>> {
         let mut visits = self.visits();
+        visits.guests.retain(|(other, _)| *other != number);
         if visits.is_over {
             return None;
         }
-        visits.next += 1;
-        let number = visits.next;
+        if visits.connections.len() >= self.max_connections {
+            self.refuse();
+            return None;
+        }
         visits.connections.insert(number, Arc::clone(connection));
         Some(Visit { serving: self, number })
     }
@@ -239,7 +322,10 @@ impl Serving {
         for connection in visits.connections.values() {
             let _it_may_be_gone = connection.shutdown();
         }
-        while !visits.connections.is_empty() {
+        for (_, guest) in &visits.guests {
+            let _it_may_be_gone = guest.shutdown();
+        }
+        while visits.threads > 0 {
             visits = self.one_ended.wait(visits).unwrap_or_else(PoisonError::into_inner);
         }
     }
