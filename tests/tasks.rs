@@ -199,6 +199,7 @@ fn every_task_has_one_result_whoever_does_it() {
             thread::spawn(move || here.run(do_it).unwrap())
         })
         .collect();
+    until("all are there", || server.counts().workers == 4);
     let (tasks, results) = (server.get_task_queue(), server.get_result_queue());
     let first = tasks.put(&0).unwrap();
     assert_eq!(tasks.put_all(&(1..500).collect::<Vec<_>>()).unwrap(), first + 1);
@@ -690,6 +691,7 @@ fn each_producer_gets_the_results_of_its_tasks_and_of_no_others() {
     let server = server();
     let workers: Vec<_> =
         (0..2).map(|_| offspring::spawn(work, (server.endpoint().clone(),)).unwrap()).collect();
+    until("both are there", || server.counts().workers == 2);
     let producers: Vec<_> = (1..=3)
         .map(|which| offspring::spawn(produce, (server.endpoint().clone(), which * 1000)).unwrap())
         .collect();
