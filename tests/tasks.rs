@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use offspring::net::remote::{AuthKey, Endpoint, RemoteError, TlsClient, TlsServer};
 use offspring::tasks::{
@@ -1042,6 +1043,49 @@ fn what_producers_left_behind_makes_room_and_what_is_the_servers_own_does_not() 
     assert!(matches!(error, TaskError::Full), "{error}");
     assert_eq!(server.get_result_queue().get().unwrap().into_result(), Ok(do_it(0)));
     assert!(server.get_result_queue().is_empty());
+}
+
+/// Fills the journal of a server until its disk takes no more, and does all that there is when it does again: what it had.
+fn fill_up(journal: PathBuf) -> (u64, u64) {
+    // Else it is a signal that ends the program. Threads of the server have it from this one.
+    SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    let room = |bytes| setrlimit(Resource::RLIMIT_FSIZE, bytes, most).unwrap();
+    room(3 << 20);
+    let server: TaskServer<String, String> =
+        TaskServerBuilder::new().journal(&journal).bind(&Endpoint::fresh(), Some(key())).unwrap();
+    let tasks = server.get_task_queue();
+    let task = "x".repeat(10_000);
+    let mut count = 0;
+    let error = loop {
+        match tasks.put(&task) {
+            Ok(number) => assert_eq!(number, count),
+            Err(error) => break error,
+        }
+        count += 1;
+    };
+    assert!(matches!(&error, TaskError::Journal(why) if why.contains("large")), "{error}"); // EFBIG
+    assert_eq!(server.counts().waiting as u64, count);
+    room(most);
+    until("the disk takes it", || tasks.put(&task).is_ok());
+    let worker: TaskWorker<String, String> = TaskWorker::connect(server.endpoint(), Some(&key())).unwrap();
+    for _ in 0..=count {
+        let task = worker.get_task_queue().get().unwrap();
+        let result = format!("{} long", task.len());
+        assert_eq!(worker.get_result_queue().put(task, &result).unwrap(), Receipt::Taken);
+    }
+    drop(server);
+    let server: TaskServer<String, String> =
+        TaskServerBuilder::new().journal(&journal).bind(&Endpoint::fresh(), Some(key())).unwrap();
+    (count + 1, server.counts().results as u64)
+}
+
+#[offspring::test]
+fn a_journal_on_a_full_disk_is_an_error_and_loses_nothing_and_goes_on_when_there_is_room() {
+    let _dog = watchdog();
+    let directory = Directory::new();
+    let (put, done) = offspring::spawn(fill_up, (directory.0.join("journal"),)).unwrap().join().unwrap();
+    assert_eq!(put, done);
 }
 
 /// A server with a journal, which does nothing but for others, until it is killed.

@@ -2,7 +2,7 @@
 //!
 //! With the feature `persist` that is a database of [redb](https://docs.rs/redb): one file, whose every change is whole and on the disk when it
 //! returns, or has not been made. A server that is killed, or whose machine loses power, finds it as it was after the last change. Only one
-//! process has it open.
+//! process has it open. When a change fails, as on a disk that is full, it is opened anew for the next: that one may find room.
 
 use super::TaskError;
 use super::message::{Epoch, Index, Number, Outcome};
@@ -48,7 +48,10 @@ macro_rules! in_file {
         match $journal {
             Journal::Nowhere => Ok($nothing),
             #[cfg(feature = "persist")]
-            Journal::File($file) => $action.map_err(|error| TaskError::Journal(error.to_string())),
+            Journal::File($file) => $action.map_err(|error| {
+                $file.close();
+                TaskError::Journal(error.to_string())
+            }),
         }
     };
 }
@@ -94,9 +97,10 @@ impl Journal {
 #[cfg(feature = "persist")]
 #[expect(clippy::result_large_err, reason = "the errors of redb are rare, and go no further than this file")]
 pub(super) mod file {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    use redb::{Database, Error, ReadableTable, TableDefinition};
+    use redb::{Database, Error, ReadableTable, TableDefinition, WriteTransaction};
 
     use super::{Epoch, Index, Kept, Known, NOBODY, Number};
     use crate::tasks::TaskError;
@@ -117,7 +121,11 @@ pub(super) mod file {
     const NEXT: &str = "next";
 
     #[derive(Debug)]
-    pub(in crate::tasks) struct File(Database);
+    pub(in crate::tasks) struct File {
+        path: PathBuf,
+        /// `None` when a change has failed: it takes no other.
+        database: Mutex<Option<Database>>,
+    }
 
     fn failed(error: impl Into<Error>) -> TaskError {
         TaskError::Journal(error.into().to_string())
@@ -126,15 +134,34 @@ pub(super) mod file {
     impl File {
         /// Opens the journal of a server, or begins it.
         pub(in crate::tasks) fn open(path: &Path, types: &Types) -> Result<Self, TaskError> {
-            let database = Database::create(path).map_err(failed)?;
+            let path = std::path::absolute(path)?;
+            let database = Database::create(&path).map_err(failed)?;
             match claim(&database, types).map_err(failed)? {
-                None => Ok(Self(database)),
+                None => Ok(Self { path, database: Mutex::new(Some(database)) }),
                 Some(other) => Err(TaskError::OtherTypes { task: other.task, result: other.result }),
             }
         }
 
+        fn database(&self) -> MutexGuard<'_, Option<Database>> {
+            self.database.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn begin_write(&self) -> Result<WriteTransaction, Error> {
+            let mut database = self.database();
+            let database = match &mut *database {
+                Some(open) => open,
+                closed => closed.insert(Database::open(&self.path)?),
+            };
+            Ok(database.begin_write()?)
+        }
+
+        /// Has it opened anew by the next change.
+        pub(super) fn close(&self) {
+            *self.database() = None;
+        }
+
         pub(super) fn load(&self, fresh: Epoch) -> Result<Kept, Error> {
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             let kept = {
                 let mut numbers = change.open_table(NUMBERS)?;
                 let epoch = numbers.get(EPOCH)?.map_or(fresh, |epoch| epoch.value());
@@ -175,7 +202,7 @@ pub(super) mod file {
             tasks: &[Vec<u8>],
             owner: Option<(&str, Index, Option<u64>)>,
         ) -> Result<(), Error> {
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             {
                 let mut table = change.open_table(TASKS)?;
                 let mut next = first;
@@ -200,14 +227,14 @@ pub(super) mod file {
         }
 
         pub(super) fn enter(&self, producer: &str, next: Index, life: u64) -> Result<(), Error> {
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             change.open_table(PRODUCERS)?.insert(producer, next)?;
             change.open_table(LIVES)?.insert(producer, life)?;
             Ok(change.commit()?)
         }
 
         pub(super) fn abandon(&self, producer: &str, numbers: &[Number]) -> Result<(), Error> {
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             {
                 let mut owners = change.open_table(OWNERS)?;
                 for number in numbers {
@@ -221,14 +248,14 @@ pub(super) mod file {
 
         pub(super) fn settle(&self, number: Number, outcome: &Outcome) -> Result<(), Error> {
             let outcome = encode(outcome).map_err(|error| Error::Corrupted(error.to_string()))?;
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             change.open_table(TASKS)?.remove(number)?;
             change.open_table(RESULTS)?.insert(number, &outcome[..])?;
             Ok(change.commit()?)
         }
 
         pub(super) fn forget(&self, numbers: &[Number]) -> Result<(), Error> {
-            let change = self.0.begin_write()?;
+            let change = self.begin_write()?;
             {
                 let (mut results, mut owners) = (change.open_table(RESULTS)?, change.open_table(OWNERS)?);
                 for number in numbers {

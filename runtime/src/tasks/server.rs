@@ -39,6 +39,9 @@ pub(super) use post::Post;
 /// How many bytes a message has besides the task or the result in it, at most.
 pub(super) const AROUND: usize = 64;
 
+/// How long a worker waits whose result could not be written down, until it can bring it again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// How long the messages may be at least that either side receives, so that what is said beside tasks and results has room.
 pub(super) const SHORTEST: u32 = 512;
 
@@ -385,7 +388,10 @@ impl Shared {
         // Until it ends, or is silent.
         while receiver.recv_timeout_into(&mut message, self.lease).is_ok() {
             let Ok(heard) = decode::<ToServer>(&message) else { break };
-            if self.hear(desk, &post, heard).is_err() {
+            if let Err(error) = self.hear(desk, &post, heard) {
+                if matches!(error, TaskError::Journal(_)) {
+                    std::thread::sleep(AGAIN); // the worker brings its result again at once
+                }
                 break;
             }
         }
