@@ -125,6 +125,24 @@ impl AsFd for Channel {
     }
 }
 
+/// A message that the handler of a signal can send.
+#[derive(Debug)]
+pub(crate) struct LastWords {
+    socket: RawFd,
+    message: Vec<u8>,
+}
+
+impl LastWords {
+    pub(crate) fn new(channel: &Channel, message: Vec<u8>) -> Self {
+        Self { socket: channel.0.as_raw_fd(), message }
+    }
+
+    /// Sends it: async-signal-safe.
+    pub(crate) fn say(&self) {
+        message::send_from_handler(self.socket, &self.message, None);
+    }
+}
+
 /// How a child finds its end after exec: its number, and its inode so that a stray number is not mistaken for it.
 pub(crate) fn ticket(object: &Object) -> io::Result<String> {
     Ok(format!("{}.{}", object.as_raw_fd(), fstat(object)?.st_ino))

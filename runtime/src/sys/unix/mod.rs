@@ -1,10 +1,19 @@
-//! What every Unix shares.
+//! What every Unix shares. What Linux has better means for is compiled there for its tests alone: so it has been run somewhere.
 
 pub(crate) mod ambient;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
-#[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems lack `MSG_CMSG_CLOEXEC`
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod lifeline;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod memory;
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod message;
 pub(crate) mod own;
 pub(crate) mod poll;
@@ -12,6 +21,8 @@ pub(crate) mod poll;
 pub(crate) mod robust;
 pub(crate) mod runtime;
 pub(crate) mod signal;
-#[cfg(any(target_os = "linux", target_os = "android"))] // channels are there alone
 pub(crate) mod socket;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod spawn;
 pub(crate) mod stream;

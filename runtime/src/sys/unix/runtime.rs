@@ -1,13 +1,12 @@
 //! The process's own runtime: exit hooks, environment, last words.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{fork, signal};
 pub(crate) use crate::sys::conjure::conjure;
 pub(crate) use crate::sys::environment::{remove_variable, replace_environment};
-use crate::sys::platform::channel::Channel;
+use crate::sys::platform::channel::{Channel, LastWords};
 
 /// Runs `hook` when the process ends by returning from `main` or by `exit` (`atexit(3)`), after hooks registered later.
 pub(crate) fn at_exit(hook: extern "C" fn()) -> io::Result<()> {
@@ -42,17 +41,12 @@ pub(crate) fn execute(command: &mut std::process::Command) -> io::Error {
 /// What the handler of SIGABRT sends, and where: set once, read by the handler.
 static LAST_WORDS: AtomicPtr<LastWords> = AtomicPtr::new(std::ptr::null_mut());
 
-struct LastWords {
-    socket: RawFd,
-    message: Vec<u8>,
-}
-
 /// Has this message sent if the process aborts from now on: after a panic that cannot unwind, the process ends without
 /// running any more of our code. A later call replaces the message.
 ///
 /// A handler that the program itself has for SIGABRT is left alone.
 pub(crate) fn say_when_aborting(channel: &Channel, message: Vec<u8>) {
-    let words = Box::new(LastWords { socket: channel.sentinel().as_raw_fd(), message });
+    let words = Box::new(LastWords::new(channel, message));
     // The previous words stay allocated: the handler may be reading them on another thread.
     let before = LAST_WORDS.swap(Box::into_raw(words), Ordering::AcqRel);
     if before.is_null() && signal::disposition(libc::SIGABRT) == signal::Disposition::Default {
@@ -63,8 +57,6 @@ pub(crate) fn say_when_aborting(channel: &Channel, message: Vec<u8>) {
 extern "C" fn speak(_signal: libc::c_int) {
     // SAFETY: the pointer is null or to words that are never freed.
     let Some(words) = (unsafe { LAST_WORDS.load(Ordering::Acquire).as_ref() }) else { return };
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    // SAFETY: the message is valid for its length; send(2) is async-signal-safe.
-    unsafe { libc::send(words.socket, words.message.as_ptr().cast(), words.message.len(), flags) };
+    words.say();
     // Back in abort(3), which raises the signal again, now with its default effect.
 }
