@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::obituary::{Reader, Told};
 use super::tree::{self, Root};
@@ -305,7 +305,7 @@ impl Serialize for ProcessHandle {
         let obituary = obituary.as_ref().filter(|_| status.is_none()).map(|reader| Lent(reader.object()));
         let description =
             Description { name: name.clone(), pid: handle.pid(), leads_group: *leads_group, status };
-        let process: Borrowed<'_> = handle.object();
+        let process: Borrowed<'_> = handle.travelling().map_err(ser::Error::custom)?;
         (description, Lent(process), obituary).serialize(serializer)
     }
 }

@@ -1,17 +1,23 @@
 //! What Linux alone has so far, for the systems that lack it: the names of each facility, with types that have no values.
 //! Each file says what it is to hold on them.
 
+#[cfg(windows)]
 pub(crate) mod channel;
 pub(crate) mod cpu;
 pub(crate) mod futex;
 pub(crate) mod local;
+#[cfg(windows)]
 pub(crate) mod memory;
+#[cfg(windows)]
 pub(crate) mod owner;
+#[cfg(windows)]
 pub(crate) mod poller;
 pub(crate) mod rendezvous;
 pub(crate) mod robust;
+#[cfg(windows)]
 pub(crate) mod seal;
 #[cfg(windows)]
 pub(crate) mod stream;
+#[cfg(windows)]
 pub(crate) mod usage;
 pub(crate) mod zygote;

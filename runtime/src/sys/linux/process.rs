@@ -61,7 +61,13 @@ impl Handle {
         Ok(handle)
     }
 
-    /// The handle, as what can travel.
+    /// What can travel in its place: itself.
+    #[allow(clippy::unnecessary_wraps)] // elsewhere it is made when it is needed
+    pub(crate) fn travelling(&self) -> io::Result<BorrowedFd<'_>> {
+        Ok(self.pidfd.as_fd())
+    }
+
+    /// The handle, as what can be waited for.
     pub(crate) fn object(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }

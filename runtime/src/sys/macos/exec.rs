@@ -1,43 +1,17 @@
-//! Starts this same program afresh: to be `posix_spawn(2)` of `current_exe()`, with `POSIX_SPAWN_CLOEXEC_DEFAULT` so
-//! that only what is named is inherited, `POSIX_SPAWN_SETPGROUP` or `POSIX_SPAWN_SETSID` for the group,
-//! `posix_spawn_file_actions_addfchdir_np` for the directory, and the handle opened before the child can be reaped.
+//! Starts this same program afresh: `posix_spawn(2)` of the file that it was started from.
 
-use std::ffi::OsString;
+use std::ffi::CString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
-use super::process::Handle;
-use super::{Borrowed, Object};
-use crate::sys::unsupported::unsupported;
-
-/// Which process group the new process belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
-    /// That of its parent.
-    Inherit,
-    /// One of its own.
-    Own,
-    /// One of its own, in a session of its own.
-    Session,
-}
-
-/// What the new process is given.
-#[derive(Debug)]
-#[expect(dead_code, reason = "nothing is executed yet")]
-pub(crate) struct Exec<'a> {
-    /// The arguments, with the name of the program first.
-    pub(crate) arguments: &'a [OsString],
-    /// The whole environment.
-    pub(crate) environment: &'a [(OsString, OsString)],
-    /// Standard input, output and error; `None` leaves the parent's.
-    pub(crate) standard: [Option<Borrowed<'a>>; 3],
-    /// The one further object that the new process gets.
-    pub(crate) boot: &'a Object,
-    /// The directory to begin in; `None` leaves the parent's.
-    pub(crate) directory: Option<Borrowed<'a>>,
-    pub(crate) group: Group,
-}
+use super::process::{Handle, end_by_number};
+use crate::sys::unix::spawn;
+pub(crate) use crate::sys::unix::spawn::{Exec, Group};
 
 /// Makes the process. It has executed the new program, or this is an error.
-pub(crate) fn start(_exec: &Exec<'_>) -> io::Result<Handle> {
-    Err(unsupported())
+pub(crate) fn start(exec: &Exec<'_>) -> io::Result<Handle> {
+    let program = CString::new(std::env::current_exe()?.as_os_str().as_bytes())?;
+    let pid = spawn::start(&program, exec)?;
+    // Its number is its own until it is reaped, which is done by its handle.
+    Handle::open(pid).inspect_err(|_| end_by_number(pid))
 }

@@ -1,4 +1,7 @@
-//! The back end of macOS, which the BSDs share: kqueue in place of pidfds. It cannot start processes yet.
+//! The back end of macOS, which the BSDs share: queues of events in place of
+//! pidfds, `posix_spawn` in place of clone, channels over streams and memory that `shm_open` makes.
+//!
+//! It has been type-checked and not run: what of it is in `unix/`, and that is most, has its tests run on Linux.
 
 pub(crate) mod ambient;
 pub(crate) mod available;
@@ -7,16 +10,19 @@ pub(crate) mod clock;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
+mod kqueue;
 pub(crate) mod lifeline;
+pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod process;
+pub(crate) mod seal;
+mod table;
 pub(crate) mod tree;
+pub(crate) mod usage;
 
-pub(crate) use super::absent::{
-    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, usage, zygote,
-};
+pub(crate) use super::absent::{cpu, futex, local, rendezvous, robust, zygote};
 pub(crate) use super::unix::descriptor::above_standard;
-pub(crate) use super::unix::{own, runtime, stream};
+pub(crate) use super::unix::{channel, memory, own, runtime, stream};
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::fd::OwnedFd;

@@ -336,7 +336,9 @@ mod tests {
             drop(writer);
             let message = self::message(theirs.receive().unwrap());
             assert_eq!((message.bytes[0] as usize, message.objects.len()), (index, 2));
-            std::fs::File::from(message.objects.into_iter().next().unwrap()).write_all(&[index as u8]).unwrap();
+            std::fs::File::from(message.objects.into_iter().next().unwrap())
+                .write_all(&[index as u8])
+                .unwrap();
             let mut all = Vec::new();
             reader.read_to_end(&mut all).unwrap();
             assert_eq!(all, [index as u8]);

@@ -65,7 +65,8 @@ impl Mapped {
         if size(object)? < HEADER {
             return Err(invalid("what arrived is no shared memory"));
         }
-        let mapped = Self(Region::map(object, 0, size_of::<Header>(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?);
+        let mapped =
+            Self(Region::map(object, 0, size_of::<Header>(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?);
         Ok(mapped)
     }
 
@@ -142,7 +143,8 @@ pub(crate) fn set_length(object: &OwnedFd, length: u64) -> io::Result<()> {
     if length < before {
         zero(object, length, before - length)?;
     }
-    let exchanged = mapped.header().length.compare_exchange(before, length, Ordering::AcqRel, Ordering::Acquire);
+    let exchanged =
+        mapped.header().length.compare_exchange(before, length, Ordering::AcqRel, Ordering::Acquire);
     // Two at once: the other was quicker, as with a seal.
     exchanged.map(drop).map_err(|_| Errno::EPERM.into())
 }

@@ -99,6 +99,7 @@ thread_local! {
 /// Receives one whole message with the descriptors that came along, all close-on-exec.
 ///
 /// `None` means that none is there (only with `wait` false); an empty message that the peer is gone.
+#[cfg(any(target_os = "linux", target_os = "android"))] // as above
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
     receive_at_most(socket, wait, MAX_LENGTH)
 }

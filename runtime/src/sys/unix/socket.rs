@@ -50,7 +50,12 @@ pub(crate) fn without_signal(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Has no signal sent to those who write to a socket whose peer is gone: each call says so here.
-#[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly")))]
+#[cfg(not(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "dragonfly"
+)))]
 #[allow(dead_code, clippy::unnecessary_wraps)] // as elsewhere
 pub(crate) fn without_signal(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())

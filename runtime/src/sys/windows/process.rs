@@ -31,7 +31,12 @@ impl Handle {
         Err(unsupported())
     }
 
-    /// The handle, as what can travel.
+    /// What can travel in its place: itself.
+    pub(crate) fn travelling(&self) -> io::Result<Borrowed<'_>> {
+        Ok(self.object())
+    }
+
+    /// The handle, as what can be waited for.
     pub(crate) fn object(&self) -> Borrowed<'_> {
         match *self {}
     }
