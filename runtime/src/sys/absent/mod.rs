@@ -3,7 +3,9 @@
 
 #[cfg(windows)]
 pub(crate) mod channel;
+#[cfg(windows)]
 pub(crate) mod cpu;
+#[cfg(windows)]
 pub(crate) mod futex;
 pub(crate) mod local;
 #[cfg(windows)]
@@ -13,6 +15,7 @@ pub(crate) mod owner;
 #[cfg(windows)]
 pub(crate) mod poller;
 pub(crate) mod rendezvous;
+#[cfg(windows)]
 pub(crate) mod robust;
 #[cfg(windows)]
 pub(crate) mod seal;

@@ -62,6 +62,24 @@ impl Owner {
     }
 }
 
+/// For the tests of what other systems have: this process in one word, which is not 0: its number, and of its start what changes fastest.
+#[cfg(test)]
+pub(crate) fn tag() -> u64 {
+    short(Owner::me().pid, Owner::me().started)
+}
+
+/// Whether the process of a [`tag`] surely runs no more.
+#[cfg(test)]
+pub(crate) fn is_dead_tag(tag: u64) -> bool {
+    let pid = (tag >> 32) as u32;
+    started(pid).is_none_or(|started| started == ENDED || short(pid, started) != tag)
+}
+
+#[cfg(test)]
+fn short(pid: u32, started: u64) -> u64 {
+    u64::from(pid) << 32 | started & u64::from(u32::MAX)
+}
+
 impl OwnerCell {
     pub(crate) fn set(&self, owner: Owner) {
         self.started.store(owner.started, Ordering::Relaxed);

@@ -7,8 +7,10 @@ pub(crate) mod ambient;
 pub(crate) mod available;
 pub(crate) mod blob;
 pub(crate) mod clock;
+pub(crate) mod cpu;
 pub(crate) mod exec;
 pub(crate) mod fork;
+pub(crate) mod futex;
 pub(crate) mod image;
 mod kqueue;
 pub(crate) mod lifeline;
@@ -20,8 +22,9 @@ mod table;
 pub(crate) mod tree;
 pub(crate) mod usage;
 
-pub(crate) use super::absent::{cpu, futex, local, rendezvous, robust, zygote};
+pub(crate) use super::absent::{local, rendezvous, zygote};
 pub(crate) use super::unix::descriptor::above_standard;
+pub(crate) use super::unix::holder as robust;
 pub(crate) use super::unix::{channel, memory, own, runtime, stream};
 
 /// An owned kernel object that can travel to another process.

@@ -55,6 +55,28 @@ impl Owner {
     }
 }
 
+/// This process in one word, which is not 0: its number, and of its start what changes fastest.
+pub(crate) fn tag() -> u64 {
+    short(Owner::me().pid, Owner::me().started)
+}
+
+/// Whether the process of a [`tag`] surely runs no more.
+pub(crate) fn is_dead_tag(tag: u64) -> bool {
+    let pid = (tag >> 32) as u32;
+    match table::look(pid as i32) {
+        // Of one that could not look at itself the start is not known.
+        Some(seen) => seen.zombie || (tag as u32 != 0 && short(pid, seen.started) != tag),
+        None => {
+            let pid = nix::unistd::Pid::from_raw(pid as i32);
+            nix::sys::signal::kill(pid, None) == Err(Errno::ESRCH)
+        }
+    }
+}
+
+fn short(pid: u32, started: u64) -> u64 {
+    u64::from(pid) << 32 | started & u64::from(u32::MAX)
+}
+
 impl OwnerCell {
     pub(crate) fn set(&self, owner: Owner) {
         self.started.store(owner.started, Ordering::Relaxed);

@@ -9,12 +9,18 @@ pub(crate) mod descriptor;
 pub(crate) mod fork;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod holder;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod lifeline;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod memory;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod message;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod naps;
 pub(crate) mod own;
 pub(crate) mod poll;
 #[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems have none
