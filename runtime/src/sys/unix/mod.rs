@@ -13,6 +13,9 @@ pub(crate) mod holder;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod lifeline;
+#[cfg(any(test, target_vendor = "apple"))]
+#[cfg_attr(not(target_vendor = "apple"), allow(dead_code))]
+pub(crate) mod macho;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod memory;
