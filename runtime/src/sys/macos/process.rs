@@ -82,6 +82,7 @@ impl Handle {
     }
 
     /// Takes a handle that travelled, of a process that has, or had, this number.
+    #[allow(clippy::needless_pass_by_value)] // elsewhere it is kept
     pub(crate) fn from_object(object: Object, pid: u32) -> io::Result<Self> {
         let other = || io::Error::new(io::ErrorKind::InvalidData, "what arrived is no handle of a process");
         if memory::length(&object)? != CARD as u64 {

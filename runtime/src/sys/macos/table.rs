@@ -44,7 +44,7 @@ mod system {
     /// `proc_pidinfo(3)`: what is told of a process, all of it or nothing.
     fn info<T>(pid: i32, flavour: libc::c_int, argument: u64) -> Option<T> {
         let mut info = MaybeUninit::<T>::zeroed();
-        let size = size_of::<T>() as libc::c_int;
+        let size = libc::c_int::try_from(size_of::<T>()).ok()?;
         // SAFETY: the place is valid for writing as many bytes as are said.
         let written = unsafe { libc::proc_pidinfo(pid, flavour, argument, info.as_mut_ptr().cast(), size) };
         // SAFETY: written in full, and of numbers alone.
@@ -73,7 +73,7 @@ mod system {
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         // Some may come into being meanwhile.
         let mut pids = vec![0_i32; count + count / 2 + 64];
-        let size = size_of_val(pids.as_slice()) as libc::c_int;
+        let size = libc::c_int::try_from(size_of_val(pids.as_slice())).map_err(io::Error::other)?;
         // SAFETY: the buffer is valid for writing as many bytes as are said.
         let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), size) };
         pids.truncate(usize::try_from(count).map_err(|_| io::Error::last_os_error())?);
