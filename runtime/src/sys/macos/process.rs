@@ -182,7 +182,7 @@ impl Handle {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOWAIT;
         // SAFETY: `info` is valid for writing.
-        let result = unsafe { libc::waitid(libc::P_PID, self.0.pid as _, info.as_mut_ptr(), options) };
+        let result = unsafe { libc::waitid(libc::P_PID, self.0.pid.into(), info.as_mut_ptr(), options) };
         match Errno::result(result) {
             Ok(_) | Err(Errno::EINTR | Errno::ECHILD) => Ok(()),
             Err(errno) => Err(errno.into()),

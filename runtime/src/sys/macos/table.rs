@@ -107,13 +107,12 @@ mod system {
 
     /// `sysctl(3)` of `kern.proc`: fills the places, and says how many are needed or filled.
     fn ask(what: libc::c_int, pid: i32, places: &mut [MaybeUninit<libc::kinfo_proc>]) -> io::Result<usize> {
+        const NAME: u32 = 4;
         let name = [libc::CTL_KERN, libc::KERN_PROC, what, pid];
         let mut size = size_of_val(places);
         let room = if places.is_empty() { std::ptr::null_mut() } else { places.as_mut_ptr().cast() };
         // SAFETY: the name is an array of so many integers; the room is null or valid for writing as many bytes as are said.
-        let result = unsafe {
-            libc::sysctl(name.as_ptr(), name.len() as u32, room, &raw mut size, std::ptr::null(), 0)
-        };
+        let result = unsafe { libc::sysctl(name.as_ptr(), NAME, room, &raw mut size, std::ptr::null(), 0) };
         if result != 0 {
             return Err(io::Error::last_os_error());
         }
