@@ -181,8 +181,10 @@ impl Handle {
     pub(crate) fn wait_reapable(&self) -> io::Result<()> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOWAIT;
+        #[allow(clippy::useless_conversion)] // FreeBSD's are longer
+        let pid = self.0.pid.into();
         // SAFETY: `info` is valid for writing.
-        let result = unsafe { libc::waitid(libc::P_PID, self.0.pid.into(), info.as_mut_ptr(), options) };
+        let result = unsafe { libc::waitid(libc::P_PID, pid, info.as_mut_ptr(), options) };
         match Errno::result(result) {
             Ok(_) | Err(Errno::EINTR | Errno::ECHILD) => Ok(()),
             Err(errno) => Err(errno.into()),
