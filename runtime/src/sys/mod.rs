@@ -37,9 +37,9 @@
 //! | [`stack`] | how deep calls may go |
 //! | [`runtime`] | exit hooks, environment, threads |
 //!
-//! Processes start on Linux. The trees of macOS and Windows are in place, and each file says what it is to hold; what
-//! needs no started process works there, a start fails with [`Unsupported`](std::io::ErrorKind::Unsupported), and
-//! what exists after a start alone is a type without values.
+//! What a platform cannot do yet fails with [`Unsupported`](std::io::ErrorKind::Unsupported), and what would exist after
+//! it alone is a type without values. The tree of macOS, which the BSDs share, is type-checked; what it takes from `unix/` has
+//! its tests run on Linux.
 #![allow(unsafe_code)]
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -4,8 +4,5 @@ use std::io;
 
 /// The error of everything that would make a process or shared memory, or a part of one.
 pub(crate) fn unsupported() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        "offspring cannot start processes or share memory on this system yet",
-    )
+    io::Error::new(io::ErrorKind::Unsupported, "offspring cannot do this on this system yet")
 }

@@ -39,6 +39,7 @@ impl Ambient {
     }
 
     /// Whether a process like this may open as many descriptors as one like the other: as far as there is one, it may.
+    #[allow(clippy::unused_self)] // elsewhere it is compared
     pub(crate) fn opens_as_many_as(&self, _other: &Self) -> bool {
         true
     }

@@ -23,7 +23,9 @@ pub(crate) enum Event {
 const AT_ONCE: usize = 64;
 
 fn event(ident: usize, filter: EventFilter, flags: EvFlags, about: FilterFlag, token: u64) -> KEvent {
-    KEvent::new(ident, filter, flags, about, 0, token as isize)
+    #[allow(clippy::cast_possible_truncation)] // tokens count from zero
+    let token = token as isize;
+    KEvent::new(ident, filter, flags, about, 0, token)
 }
 
 fn number(descriptor: BorrowedFd<'_>) -> usize {

@@ -65,7 +65,7 @@ pub(crate) fn is_dead_tag(tag: u64) -> bool {
     let pid = (tag >> 32) as u32;
     match table::look(pid as i32) {
         // Of one that could not look at itself the start is not known.
-        Some(seen) => seen.zombie || (tag as u32 != 0 && short(pid, seen.started) != tag),
+        Some(seen) => seen.zombie || (tag & u64::from(u32::MAX) != 0 && short(pid, seen.started) != tag),
         None => {
             let pid = nix::unistd::Pid::from_raw(pid as i32);
             nix::sys::signal::kill(pid, None) == Err(Errno::ESRCH)

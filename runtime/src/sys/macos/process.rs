@@ -82,6 +82,7 @@ impl Handle {
     }
 
     /// Takes a handle that travelled, of a process that has, or had, this number.
+    #[allow(clippy::needless_pass_by_value)] // elsewhere it is kept
     pub(crate) fn from_object(object: Object, pid: u32) -> io::Result<Self> {
         let other = || io::Error::new(io::ErrorKind::InvalidData, "what arrived is no handle of a process");
         if memory::length(&object)? != CARD as u64 {
@@ -180,8 +181,10 @@ impl Handle {
     pub(crate) fn wait_reapable(&self) -> io::Result<()> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOWAIT;
+        #[allow(clippy::useless_conversion)] // FreeBSD's are longer
+        let pid = self.0.pid.into();
         // SAFETY: `info` is valid for writing.
-        let result = unsafe { libc::waitid(libc::P_PID, self.0.pid as _, info.as_mut_ptr(), options) };
+        let result = unsafe { libc::waitid(libc::P_PID, pid, info.as_mut_ptr(), options) };
         match Errno::result(result) {
             Ok(_) | Err(Errno::EINTR | Errno::ECHILD) => Ok(()),
             Err(errno) => Err(errno.into()),

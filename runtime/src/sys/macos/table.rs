@@ -44,7 +44,7 @@ mod system {
     /// `proc_pidinfo(3)`: what is told of a process, all of it or nothing.
     fn info<T>(pid: i32, flavour: libc::c_int, argument: u64) -> Option<T> {
         let mut info = MaybeUninit::<T>::zeroed();
-        let size = size_of::<T>() as libc::c_int;
+        let size = libc::c_int::try_from(size_of::<T>()).ok()?;
         // SAFETY: the place is valid for writing as many bytes as are said.
         let written = unsafe { libc::proc_pidinfo(pid, flavour, argument, info.as_mut_ptr().cast(), size) };
         // SAFETY: written in full, and of numbers alone.
@@ -73,7 +73,7 @@ mod system {
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         // Some may come into being meanwhile.
         let mut pids = vec![0_i32; count + count / 2 + 64];
-        let size = size_of_val(pids.as_slice()) as libc::c_int;
+        let size = libc::c_int::try_from(size_of_val(pids.as_slice())).map_err(io::Error::other)?;
         // SAFETY: the buffer is valid for writing as many bytes as are said.
         let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), size) };
         pids.truncate(usize::try_from(count).map_err(|_| io::Error::last_os_error())?);
@@ -107,13 +107,12 @@ mod system {
 
     /// `sysctl(3)` of `kern.proc`: fills the places, and says how many are needed or filled.
     fn ask(what: libc::c_int, pid: i32, places: &mut [MaybeUninit<libc::kinfo_proc>]) -> io::Result<usize> {
+        const NAME: u32 = 4;
         let name = [libc::CTL_KERN, libc::KERN_PROC, what, pid];
         let mut size = size_of_val(places);
         let room = if places.is_empty() { std::ptr::null_mut() } else { places.as_mut_ptr().cast() };
         // SAFETY: the name is an array of so many integers; the room is null or valid for writing as many bytes as are said.
-        let result = unsafe {
-            libc::sysctl(name.as_ptr(), name.len() as u32, room, &raw mut size, std::ptr::null(), 0)
-        };
+        let result = unsafe { libc::sysctl(name.as_ptr(), NAME, room, &raw mut size, std::ptr::null(), 0) };
         if result != 0 {
             return Err(io::Error::last_os_error());
         }

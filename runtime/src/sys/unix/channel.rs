@@ -59,6 +59,9 @@ pub(crate) enum Received {
     Closed,
 }
 
+/// A way to send a slip: with waiting, or without.
+type Way = fn(BorrowedFd<'_>, &[&[u8]], &[BorrowedFd<'_>]) -> io::Result<()>;
+
 /// A message, ready to be sent.
 #[derive(Debug)]
 struct Letter {
@@ -74,7 +77,8 @@ impl Letter {
         }
         let mut slip = [0; SLIP];
         let is_long = length > ROOM;
-        slip[..4].copy_from_slice(&(length as u32).to_ne_bytes());
+        let short = u32::try_from(length).map_err(io::Error::other)?;
+        slip[..4].copy_from_slice(&short.to_ne_bytes());
         slip[4..HEAD].copy_from_slice(&u32::from(is_long).to_ne_bytes());
         let mut bytes = parts.iter().copied().flatten();
         slip[HEAD..].iter_mut().zip(&mut bytes).for_each(|(place, byte)| *place = *byte);
@@ -141,12 +145,7 @@ impl Channel {
         }
     }
 
-    fn send_by(
-        &self,
-        send: fn(BorrowedFd<'_>, &[&[u8]], &[BorrowedFd<'_>]) -> io::Result<()>,
-        parts: &[&[u8]],
-        objects: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
+    fn send_by(&self, send: Way, parts: &[&[u8]], objects: &[BorrowedFd<'_>]) -> io::Result<()> {
         let letter = Letter::write(parts)?;
         let Some(rest) = &letter.rest else { return send(self.0.as_fd(), &[&letter.slip], objects) };
         let all: Vec<BorrowedFd<'_>> = std::iter::once(rest.as_fd()).chain(objects.iter().copied()).collect();
@@ -307,7 +306,7 @@ mod tests {
     fn messages_of_every_length_arrive_whole_and_in_order() {
         let (ours, theirs) = pair();
         for length in [1, 7, 8, 9, ROOM - 1, ROOM, ROOM + 1, 4096, MAX_MESSAGE] {
-            let sent: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let sent: Vec<u8> = (0..=250).cycle().take(length).collect();
             let (front, back) = sent.split_at(length / 3);
             ours.send(&[front, back], &[]).unwrap();
             let mut first = [0; 8];
@@ -326,22 +325,20 @@ mod tests {
     #[test]
     fn descriptors_come_with_the_message_that_they_were_attached_to() {
         let (ours, theirs) = pair();
-        let pipes: Vec<_> = (0..4).map(|_| std::io::pipe().unwrap()).collect();
-        for (index, (_, writer)) in pipes.iter().enumerate() {
-            let bytes = vec![index as u8; if index % 2 == 0 { 3 } else { 9000 }];
+        let pipes: Vec<_> = (0..4_u8).map(|index| (index, std::io::pipe().unwrap())).collect();
+        for (index, (_, writer)) in &pipes {
+            let bytes = vec![*index; if index % 2 == 0 { 3 } else { 9000 }];
             ours.send(&[&bytes], &[writer.as_fd(), ours.as_fd()]).unwrap();
             ours.send(&[b"none"], &[]).unwrap();
         }
-        for (index, (mut reader, writer)) in pipes.into_iter().enumerate() {
+        for (index, (mut reader, writer)) in pipes {
             drop(writer);
             let message = self::message(theirs.receive().unwrap());
-            assert_eq!((message.bytes[0] as usize, message.objects.len()), (index, 2));
-            std::fs::File::from(message.objects.into_iter().next().unwrap())
-                .write_all(&[index as u8])
-                .unwrap();
+            assert_eq!((message.bytes[0], message.objects.len()), (index, 2));
+            std::fs::File::from(message.objects.into_iter().next().unwrap()).write_all(&[index]).unwrap();
             let mut all = Vec::new();
             reader.read_to_end(&mut all).unwrap();
-            assert_eq!(all, [index as u8]);
+            assert_eq!(all, [index]);
             assert!(self::message(theirs.receive().unwrap()).objects.is_empty());
         }
     }

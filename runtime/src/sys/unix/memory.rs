@@ -222,9 +222,11 @@ pub(crate) fn write_at(object: &OwnedFd, bytes: &[u8], offset: u64) -> io::Resul
     if self::length(object)? < end {
         set_length(object, end)?;
     }
+    let mut rest = bytes;
     for (at, length) in windows(offset, bytes.len() as u64) {
-        let from = (at - offset) as usize;
-        Mapping::new(object, at, length)?.write(0, &bytes[from..from + length]);
+        let (part, after) = rest.split_at(length);
+        Mapping::new(object, at, length)?.write(0, part);
+        rest = after;
     }
     Ok(())
 }
@@ -509,14 +511,14 @@ mod tests {
     #[test]
     fn memory_is_zero_as_long_as_it_says_and_the_same_in_all_mappings() {
         for length in [0, 1, 4096, 100_000] {
-            let object = create(length).unwrap();
-            assert_eq!(super::length(&object).unwrap(), length);
-            let one = Mapping::new(&object, 0, length as usize).unwrap();
+            let object = create(length as u64).unwrap();
+            assert_eq!(super::length(&object).unwrap(), length as u64);
+            let one = Mapping::new(&object, 0, length).unwrap();
             assert!(one.as_ref().iter().all(|byte| *byte == 0));
             if length > 0 {
-                let other = Mapping::view(&object.try_clone().unwrap(), 0, length as usize).unwrap();
-                one.write(length as usize - 1, &[9]);
-                assert_eq!(other.as_ref()[length as usize - 1], 9);
+                let other = Mapping::view(&object.try_clone().unwrap(), 0, length).unwrap();
+                one.write(length - 1, &[9]);
+                assert_eq!(other.as_ref()[length - 1], 9);
             }
         }
     }

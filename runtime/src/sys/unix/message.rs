@@ -137,7 +137,9 @@ fn receive_into(
     header.msg_iov = &raw mut part;
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
-    header.msg_controllen = size_of_val(&control) as _;
+    #[allow(clippy::cast_possible_truncation)] // a kilobyte, in a type that differs between systems
+    let room = size_of_val(&control) as _;
+    header.msg_controllen = room;
     let flags = CLOSE_ON_EXEC | if wait { 0 } else { libc::MSG_DONTWAIT };
     let length = loop {
         // SAFETY: the header leads to one part of reserved memory and to the control buffer, each with its length.

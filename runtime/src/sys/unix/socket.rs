@@ -37,6 +37,7 @@ fn wait_for(socket: BorrowedFd<'_>, events: PollFlags, deadline: Option<Instant>
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly"))]
 pub(crate) fn without_signal(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
+    #[allow(clippy::cast_possible_truncation)] // four
     let length = size_of_val(&on) as libc::socklen_t;
     let place = (&raw const on).cast();
     let raw = std::os::fd::AsRawFd::as_raw_fd(&socket);

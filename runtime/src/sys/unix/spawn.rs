@@ -114,8 +114,10 @@ impl Attributes {
             }
             Group::Session => SESSION,
         };
-        // SAFETY: initialised, and an integer: all flags have room in a short.
-        check(unsafe { libc::posix_spawnattr_setflags(&raw mut *attributes.0, (group | NAMED_ALONE) as _) })?;
+        #[allow(clippy::cast_possible_truncation)] // all flags have room in a short
+        let flags = (group | NAMED_ALONE) as _;
+        // SAFETY: initialised, and an integer.
+        check(unsafe { libc::posix_spawnattr_setflags(&raw mut *attributes.0, flags) })?;
         Ok(attributes)
     }
 }
