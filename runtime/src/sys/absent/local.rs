@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use super::channel::Channel;
+use crate::sys::platform::channel::Channel;
 use crate::sys::platform::poller::Sentinel;
 use crate::sys::platform::{Borrowed, Object};
 use crate::sys::unsupported::unsupported;

@@ -1,6 +1,7 @@
 //! What Linux alone has so far, for the systems that lack it: the names of each facility, with types that have no values.
 //! Each file says what it is to hold on them.
 
+#[cfg(not(windows))]
 pub(crate) mod channel;
 pub(crate) mod cpu;
 pub(crate) mod futex;

@@ -92,7 +92,7 @@ impl Zygote {
 
 /// The object by which a new process travels to its parent.
 pub(crate) fn as_object(handle: &Handle) -> Borrowed<'_> {
-    match *handle {}
+    handle.object()
 }
 
 /// The handle that the server sent.
