@@ -2,10 +2,6 @@
 //!
 //! On macOS: to be a pair of stream sockets (`AF_UNIX` has no `SOCK_SEQPACKET` there) with the length of each message in front,
 //! written in one call, so that a peer that is killed while it sends leaves a message that is seen to be cut short.
-//!
-//! On Windows: to be a named pipe in message mode with a random name, local and for this user alone, opened overlapped at both
-//! ends. A handle is attached by duplicating it into the peer (`DuplicateHandle`), whose process the parent knows and the child
-//! learns at the guard; the message holds its value there.
 
 use std::io;
 use std::time::Instant;

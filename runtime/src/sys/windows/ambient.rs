@@ -7,13 +7,14 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, IntoRawHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, IntoRawHandle, RawHandle};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use windows_sys::Win32::System::Console::{
     STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
 };
+use windows_sys::Win32::System::Pipes::CreatePipe;
 
 use super::{Borrowed, Object};
 
@@ -40,6 +41,7 @@ impl Ambient {
     }
 
     /// Whether a process like this may open as many descriptors as one like the other: as far as there is one, it may.
+    #[allow(clippy::unused_self)] // as on other systems
     pub(crate) fn opens_as_many_as(&self, _other: &Self) -> bool {
         true
     }
@@ -78,8 +80,15 @@ pub(crate) fn null_device() -> io::Result<Object> {
 
 /// A pipe: the end to read from, and the end to write to.
 pub(crate) fn pipe() -> io::Result<(Object, Object)> {
-    let (reader, writer) = io::pipe()?;
-    Ok((reader.into(), writer.into()))
+    let (mut reader, mut writer) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: two places of ours; no attributes, so that neither end is inherited; the system chooses how much lies in it.
+    if unsafe { CreatePipe(&raw mut reader, &raw mut writer, std::ptr::null(), 0) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call made it for us.
+    let reader = unsafe { Object::from_raw_handle(reader) };
+    // SAFETY: as above.
+    Ok((reader, unsafe { Object::from_raw_handle(writer) }))
 }
 
 /// Whether a stream is a terminal.

@@ -53,7 +53,8 @@ impl Drop for View {
 pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let size = (length + WORD) as u64;
-    let (high, low) = ((size >> 32) as u32, (size & u64::from(u32::MAX)) as u32);
+    #[allow(clippy::cast_possible_truncation)] // in two halves
+    let (high, low) = ((size >> 32) as u32, size as u32);
     // SAFETY: no file, no attributes and no name.
     let section = unsafe {
         CreateFileMappingW(INVALID_HANDLE_VALUE, ptr::null(), PAGE_READWRITE, high, low, ptr::null())

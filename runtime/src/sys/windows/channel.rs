@@ -74,7 +74,10 @@ unsafe impl Send for Reading {}
 
 impl std::fmt::Debug for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reading").field("pending", &self.pending).field("watched", &self.watched).finish()
+        f.debug_struct("Reading")
+            .field("pending", &self.pending)
+            .field("watched", &self.watched)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,11 +110,11 @@ pub(crate) enum Peeked {
 
 /// The code of the last error of this thread.
 fn last_code() -> u32 {
-    io::Error::last_os_error().raw_os_error().map_or(0, i32::cast_unsigned)
+    io::Error::last_os_error().raw_os_error().map_or(0, |code| code as u32)
 }
 
 fn error_of(code: u32) -> io::Error {
-    io::Error::from_raw_os_error(code.cast_signed())
+    io::Error::from_raw_os_error(code as i32)
 }
 
 /// Whether a code says that the peer is gone.
@@ -178,8 +181,9 @@ impl Channel {
         })?;
         let mode = PIPE_READMODE_MESSAGE;
         // SAFETY: a pipe that is open, and a number to read; the rest is not asked for.
-        if unsafe { SetNamedPipeHandleState(theirs.as_raw_handle(), &raw const mode, ptr::null(), ptr::null()) }
-            == 0
+        if unsafe {
+            SetNamedPipeHandleState(theirs.as_raw_handle(), &raw const mode, ptr::null(), ptr::null())
+        } == 0
         {
             return Err(io::Error::last_os_error());
         }
@@ -220,7 +224,9 @@ impl Channel {
         let mut message = Vec::with_capacity(MAX_HEAD + length);
         message.extend(count.to_le_bytes());
         deposit.write_to(&mut message);
-        parts.iter().for_each(|part| message.extend(*part));
+        for part in parts {
+            message.extend(*part);
+        }
         let sent = {
             let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             self.write(&message, wait)
@@ -291,11 +297,11 @@ impl Channel {
     }
 
     /// Waits until there is room to send in, or the peer is gone, or the deadline: whether it has not passed.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // as on other systems
     pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> io::Result<bool> {
         // The system tells nobody when there is room: the caller tries again after a slice.
-        let slice = deadline.map_or(SLICE, |deadline| {
-            deadline.saturating_duration_since(Instant::now()).min(SLICE)
-        });
+        let slice =
+            deadline.map_or(SLICE, |deadline| deadline.saturating_duration_since(Instant::now()).min(SLICE));
         std::thread::sleep(slice);
         Ok(deadline.is_none_or(|deadline| Instant::now() < deadline))
     }
@@ -462,7 +468,8 @@ impl Operation {
         }
         let mut length = 0;
         // SAFETY: the operation was begun; from the return on nobody writes to it.
-        match unsafe { GetOverlappedResult(pipe.as_raw_handle(), &raw const overlapped, &raw mut length, 1) } {
+        match unsafe { GetOverlappedResult(pipe.as_raw_handle(), &raw const overlapped, &raw mut length, 1) }
+        {
             0 => Ok(Err(last_code())),
             _ => Ok(Ok(length as usize)),
         }
@@ -470,15 +477,10 @@ impl Operation {
 }
 
 /// How a child finds its end: its handle, the process that made the pipe, so that a stray number is not mistaken for it, and the root of the tree.
+#[allow(clippy::unnecessary_wraps)] // as on other systems
 pub(crate) fn ticket(object: &Object) -> io::Result<String> {
     let root = escrow::root();
-    Ok(format!(
-        "{}.{}.{}.{}",
-        object.as_raw_handle().addr(),
-        std::process::id(),
-        root.pid,
-        root.started
-    ))
+    Ok(format!("{}.{}.{}.{}", object.as_raw_handle().addr(), std::process::id(), root.pid, root.started))
 }
 
 /// Takes the end that a [`ticket`] names. The handle is not inherited from here on.

@@ -52,7 +52,10 @@ impl Root {
 }
 
 fn gone(error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("the process that keeps handles on their way is out of reach: {error}"))
+    io::Error::new(
+        error.kind(),
+        format!("the process that keeps handles on their way is out of reach: {error}"),
+    )
 }
 
 /// When a process began, in the system's ticks.
@@ -132,7 +135,7 @@ impl Deposit {
         if !self.values.is_empty() {
             message.extend(self.root.pid.to_le_bytes());
             message.extend(self.root.started.to_le_bytes());
-            self.values.iter().for_each(|value| message.extend(value.to_le_bytes()));
+            message.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
         }
     }
 
@@ -193,7 +196,9 @@ fn pull(root: Root, value: u64) -> io::Result<Object> {
 /// Takes the handles that a [`Deposit`] wrote down.
 pub(super) fn withdraw(deposit: &[u8]) -> io::Result<Vec<Object>> {
     let Some((pid, rest)) = deposit.split_first_chunk() else { return Ok(Vec::new()) };
-    let Some((started, values)) = rest.split_first_chunk() else { return Err(io::ErrorKind::InvalidData.into()) };
+    let Some((started, values)) = rest.split_first_chunk() else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
     let root = Root { pid: u32::from_le_bytes(*pid), started: u64::from_le_bytes(*started) };
     let values = values.chunks_exact(8).map(|value| value.try_into().map_or(0, u64::from_le_bytes));
     let pulled: Vec<io::Result<Object>> = values.map(|value| pull(root, value)).collect();

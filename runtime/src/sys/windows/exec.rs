@@ -157,8 +157,7 @@ fn duplicates(streams: [Option<Borrowed<'_>>; 3]) -> io::Result<[Option<OwnedHan
         let mut duplicate: HANDLE = ptr::null_mut();
         let raw = stream.as_raw_handle();
         // SAFETY: a handle of this process, and a place of ours.
-        let done =
-            unsafe { DuplicateHandle(me, raw, me, &raw mut duplicate, 0, 1, DUPLICATE_SAME_ACCESS) };
+        let done = unsafe { DuplicateHandle(me, raw, me, &raw mut duplicate, 0, 1, DUPLICATE_SAME_ACCESS) };
         if done == 0 {
             return Err(io::Error::last_os_error());
         }
@@ -252,7 +251,9 @@ fn command_line(arguments: &[OsString]) -> io::Result<Vec<u16>> {
     }
     line.push(0);
     if line.len() > MAX_COMMAND_LINE {
-        return Err(invalid("the arguments are longer than Windows takes: 32766 units of UTF-16 with their quotes"));
+        return Err(invalid(
+            "the arguments are longer than Windows takes: 32766 units of UTF-16 with their quotes",
+        ));
     }
     Ok(line)
 }
@@ -291,7 +292,7 @@ fn environment_block(variables: &[(OsString, OsString)]) -> io::Result<Vec<u16>>
     }
     let mut block = Vec::new();
     for (name, value) in sorted.values() {
-        let mut entry = name.to_os_string();
+        let mut entry = (*name).clone();
         entry.push("=");
         entry.push(value);
         block.extend(wide(&entry)?);

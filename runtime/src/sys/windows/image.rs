@@ -28,8 +28,10 @@ fn find_code() -> Option<(usize, std::ops::Range<usize>)> {
     let base = unsafe { GetModuleHandleW(std::ptr::null()) };
     let start = base.addr();
     let number = |offset: usize| {
-        // SAFETY: the headers of a program lie at its start, as the system mapped it, and this reads within them.
-        unsafe { base.cast::<u8>().add(offset).cast::<u32>().read_unaligned() }
+        // SAFETY: the headers of a program lie at its start, as the system mapped it, and this is within them.
+        let place = unsafe { base.cast::<u8>().add(offset) };
+        // SAFETY: as above.
+        unsafe { place.cast::<u32>().read_unaligned() }
     };
     // The header of MS-DOS says where that of the program is, whose optional part is behind 24 bytes (PE format).
     let header = number(0x3c) as usize;

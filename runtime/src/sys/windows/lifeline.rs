@@ -95,8 +95,10 @@ pub(super) fn may_break_away() -> bool {
 
 /// What a child of this process is given, to [`arm`] it: a handle of this process.
 pub(crate) fn end() -> io::Result<Arc<Object>> {
-    // SAFETY: a call without preconditions; what it returns stands for this process and is never closed.
-    let me = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
+    // SAFETY: a call without preconditions.
+    let me = unsafe { GetCurrentProcess() };
+    // SAFETY: it stands for this process and is never closed.
+    let me = unsafe { BorrowedHandle::borrow_raw(me) };
     Ok(Arc::new(me.try_clone_to_owned()?))
 }
 

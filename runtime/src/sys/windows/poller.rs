@@ -62,9 +62,9 @@ pub(crate) fn wait(sentinels: &[Sentinel<'_>], deadline: Option<Instant>) -> io:
             let handles: Vec<HANDLE> = sentinels.iter().map(AsRawHandle::as_raw_handle).collect();
             loop {
                 let timeout = milliseconds(deadline);
+                #[allow(clippy::cast_possible_truncation)] // at most 64
                 // SAFETY: so many handles, which are open.
-                let result =
-                    unsafe { WaitForMultipleObjects(count as u32, handles.as_ptr(), 0, timeout) };
+                let result = unsafe { WaitForMultipleObjects(count as u32, handles.as_ptr(), 0, timeout) };
                 if result == WAIT_FAILED {
                     return Err(io::Error::last_os_error());
                 }
@@ -150,14 +150,7 @@ impl Poller {
         let options = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         // SAFETY: the handle is open until it is removed, the note lives until the wait is over, and the function takes it.
         let registered = unsafe {
-            RegisterWaitForSingleObject(
-                &raw mut number,
-                object,
-                Some(seen),
-                note.cast(),
-                INFINITE,
-                options,
-            )
+            RegisterWaitForSingleObject(&raw mut number, object, Some(seen), note.cast(), INFINITE, options)
         };
         let wait = Wait { number, note };
         if registered == 0 {

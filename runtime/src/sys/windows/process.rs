@@ -71,7 +71,10 @@ impl Handle {
     pub(crate) fn from_object(object: Object, pid: u32) -> io::Result<Self> {
         // SAFETY: the handle is open; one of something else has no number.
         if unsafe { GetProcessId(object.as_raw_handle()) } != pid {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "what arrived is no handle of that process"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "what arrived is no handle of that process",
+            ));
         }
         Ok(Self::new(pid, object))
     }
@@ -168,7 +171,7 @@ impl Handle {
 }
 
 fn is(error: &io::Error, code: u32) -> bool {
-    error.raw_os_error() == Some(code.cast_signed())
+    error.raw_os_error() == Some(code as i32)
 }
 
 /// What an exit code says.
@@ -176,7 +179,7 @@ fn status(code: u32) -> ExitStatus {
     match code {
         TERMINATED => ExitStatus::Signaled { signal: SIGTERM, core_dumped: false },
         KILLED => ExitStatus::Signaled { signal: SIGKILL, core_dumped: false },
-        code => ExitStatus::Exited(code.cast_signed()),
+        code => ExitStatus::Exited(code as i32),
     }
 }
 

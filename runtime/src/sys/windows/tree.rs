@@ -42,7 +42,7 @@ fn all() -> io::Result<BTreeMap<u32, u32>> {
         more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
     }
     match io::Error::last_os_error() {
-        error if error.raw_os_error() == Some(ERROR_NO_MORE_FILES.cast_signed()) => Ok(found),
+        error if error.raw_os_error() == Some(ERROR_NO_MORE_FILES as i32) => Ok(found),
         error => Err(error),
     }
 }
