@@ -122,3 +122,64 @@ fn more_children_than_one_wait_takes_are_waited_for() {
         child.wait().unwrap();
     }
 }
+
+fn read_all(input: offspring::Attachment<std::fs::File>) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut input.into_inner(), &mut text).unwrap();
+    text
+}
+
+#[offspring::test]
+fn a_file_travels_to_a_child_and_stays_open_when_its_sender_has_closed_it() {
+    let path = std::env::temp_dir().join(format!("offspring-{}", std::process::id()));
+    std::fs::write(&path, "what was written").unwrap();
+    let child = spawn!(read_all, (offspring::Attachment::from(std::fs::File::open(&path).unwrap()),));
+    assert_eq!(child.join().unwrap(), "what was written");
+    std::fs::remove_file(&path).unwrap();
+}
+
+fn connect_and_sleep(port: u16) {
+    let _until_the_end = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    sleep();
+}
+
+fn start_one_and_sleep(port: u16) {
+    let _grandchild = spawn!(connect_and_sleep, (port,));
+    sleep();
+}
+
+#[offspring::test]
+fn a_child_that_is_killed_takes_its_own_children_along() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let child = spawn!(start_one_and_sleep, (listener.local_addr().unwrap().port(),));
+    let (mut grandchild, _) = listener.accept().unwrap();
+    child.kill().unwrap();
+    // The connection ends with the process that has it: in order, or not.
+    let ended = std::io::Read::read(&mut grandchild, &mut [0]);
+    assert!(!matches!(ended, Ok(1..)), "it said nothing: {ended:?}");
+    assert_eq!(child.wait().unwrap().exitcode(), -9);
+}
+
+#[offspring::test]
+fn a_tree_is_terminated_from_its_top() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let child = spawn!(start_one_and_sleep, (listener.local_addr().unwrap().port(),));
+    let (mut grandchild, _) = listener.accept().unwrap();
+    child.terminate_tree(Duration::from_secs(10)).unwrap();
+    let ended = std::io::Read::read(&mut grandchild, &mut [0]);
+    assert!(!matches!(ended, Ok(1..)), "it said nothing: {ended:?}");
+}
+
+#[offspring::test]
+fn the_output_of_a_child_is_read_through_a_pipe() {
+    let child = offspring::target(|| println!("hello"), ())
+        .start_method(StartMethod::Spawn)
+        .stdout(offspring::Stdio::piped())
+        .start()
+        .unwrap();
+    let mut text = String::new();
+    let mut output = child.stdout().unwrap();
+    std::io::Read::read_to_string(&mut output, &mut text).unwrap();
+    child.join().unwrap();
+    assert!(text.contains("hello"), "{text}");
+}
