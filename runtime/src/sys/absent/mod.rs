@@ -2,8 +2,6 @@
 //! Each file says what it is to hold on them.
 
 #[cfg(windows)]
-pub(crate) mod channel;
-#[cfg(windows)]
 pub(crate) mod cpu;
 #[cfg(windows)]
 pub(crate) mod futex;

@@ -1,7 +1,8 @@
 //! Waiting for many things at once, for longer than one call: to be kqueue on macOS (`kevent(2)`: `EVFILT_READ` with `EV_ONESHOT` for
-//! the sentinels, `EVFILT_USER` for the bell), and `RegisterWaitForSingleObject` with a queue behind it on Windows.
+//! the sentinels, `EVFILT_USER` for the bell).
 
 use std::io;
+#[cfg(not(windows))]
 use std::time::Instant;
 
 use crate::sys::platform::Borrowed;
@@ -9,9 +10,11 @@ use crate::sys::platform::poller::Sentinel;
 use crate::sys::unsupported::unsupported;
 
 /// A set of sentinels that one thread waits for while others add and remove.
+#[cfg(not(windows))]
 #[derive(Debug)]
 pub(crate) enum Poller {}
 
+#[cfg(not(windows))]
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         Err(unsupported())

@@ -1,20 +1,22 @@
 //! What a process inherits besides its arguments: directory and standard streams. Windows has no signal masks, no
 //! resource limits of a process and no groups to be in; a console group is made as the process is
 //! (`CREATE_NEW_PROCESS_GROUP`).
-//!
-//! Still to come: overlapped pipes (`CreateNamedPipeW`), the standard streams of a new process (`STARTUPINFOW`, and
-//! `SetStdHandle` at the guard), and the directory as a path that the new process is given at its creation.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::windows::ffi::OsStringExt;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, IntoRawHandle, RawHandle};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use windows_sys::Win32::System::Console::{
+    STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
+};
+use windows_sys::Win32::System::Pipes::CreatePipe;
 
 use super::{Borrowed, Object};
-use crate::sys::unsupported::unsupported;
 
 /// What has to be handed over: nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,7 @@ impl Ambient {
     }
 
     /// Whether a process like this may open as many descriptors as one like the other: as far as there is one, it may.
+    #[allow(clippy::unused_self)] // as on other systems
     pub(crate) fn opens_as_many_as(&self, _other: &Self) -> bool {
         true
     }
@@ -59,8 +62,15 @@ pub(crate) fn standard(number: usize) -> Option<Borrowed<'static>> {
 }
 
 /// Makes the three standard streams these; `None` closes one.
-pub(crate) fn install_standard(_streams: [Option<Object>; 3]) -> io::Result<()> {
-    Err(unsupported())
+pub(crate) fn install_standard(streams: [Option<Object>; 3]) -> io::Result<()> {
+    for (number, stream) in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE].into_iter().zip(streams) {
+        let handle = stream.map_or(std::ptr::null_mut(), IntoRawHandle::into_raw_handle);
+        // SAFETY: a handle that is given away to the process, or none. The one before stays open: somebody may be using it.
+        if unsafe { SetStdHandle(number, handle) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// `NUL`, for reading and writing.
@@ -70,7 +80,15 @@ pub(crate) fn null_device() -> io::Result<Object> {
 
 /// A pipe: the end to read from, and the end to write to.
 pub(crate) fn pipe() -> io::Result<(Object, Object)> {
-    Err(unsupported())
+    let (mut reader, mut writer) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: two places of ours; no attributes, so that neither end is inherited; the system chooses how much lies in it.
+    if unsafe { CreatePipe(&raw mut reader, &raw mut writer, std::ptr::null(), 0) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call made it for us.
+    let reader = unsafe { Object::from_raw_handle(reader) };
+    // SAFETY: as above.
+    Ok((reader, unsafe { Object::from_raw_handle(writer) }))
 }
 
 /// Whether a stream is a terminal.
@@ -94,8 +112,9 @@ pub(crate) fn directory(path: &Path) -> io::Result<Object> {
 }
 
 /// Makes a directory the current one.
-pub(crate) fn enter(_directory: &Object) -> io::Result<()> {
-    Err(unsupported())
+pub(crate) fn enter(directory: &Object) -> io::Result<()> {
+    let path = super::exec::path_of(super::borrow(directory))?;
+    std::env::set_current_dir(OsString::from_wide(path.strip_suffix(&[0]).unwrap_or(&path)))
 }
 
 /// Puts this process into a group of its own: it is in the one that it was created in.

@@ -1,9 +1,11 @@
-//! The back end of Windows: process handles, Job objects, named pipes, sections. It cannot start processes yet.
+//! The back end of Windows: process handles, Job objects, named pipes, sections.
 
 pub(crate) mod ambient;
 pub(crate) mod available;
 pub(crate) mod blob;
+pub(crate) mod channel;
 pub(crate) mod clock;
+pub(crate) mod escrow;
 pub(crate) mod exec;
 pub(crate) mod fork;
 pub(crate) mod image;
@@ -15,7 +17,7 @@ pub(crate) mod runtime;
 pub(crate) mod tree;
 
 pub(crate) use super::absent::{
-    channel, cpu, futex, local, memory, owner, rendezvous, robust, seal, stream, usage, zygote,
+    cpu, futex, local, memory, owner, rendezvous, robust, seal, stream, usage, zygote,
 };
 
 /// An owned kernel object that can travel to another process.

@@ -2,11 +2,11 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::os::windows::io::AsHandle;
 
 use super::channel::Channel;
 pub(crate) use crate::sys::conjure::conjure;
 pub(crate) use crate::sys::environment::{remove_variable, replace_environment};
-use crate::sys::unsupported::unsupported;
 
 // Of the C runtime, which every Rust program for Windows is linked with.
 unsafe extern "C" {
@@ -31,13 +31,22 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { _exit(code) }
 }
 
-/// Becomes another program: there is no exec here. A program is to be started as such, in the Job of its parent.
-pub(crate) fn execute(_command: &mut std::process::Command) -> io::Error {
-    unsupported()
+/// Becomes another program, as far as that goes: it is a child of this process then, which stands in for it, gives it its Job and ends as it does.
+pub(crate) fn execute(command: &mut std::process::Command) -> io::Error {
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return error,
+    };
+    let ended = super::lifeline::enlist(child.as_handle()).and_then(|()| child.wait());
+    match ended {
+        Ok(status) => exit_now(status.code().unwrap_or(-1)),
+        Err(error) => {
+            let _gone_already = child.kill();
+            error
+        }
+    }
 }
 
-/// Has this message sent if the process aborts from now on: to be done by a vectored exception handler, as Rust
-/// aborts with `__fastfail`, which reaches no other.
-pub(crate) fn say_when_aborting(channel: &Channel, _message: Vec<u8>) {
-    match *channel {}
-}
+/// Has this message sent if the process aborts from now on: nobody can. Rust aborts with `__fastfail`, which reaches no handler of the process; that it
+/// aborted, its exit code tells (0xC0000409).
+pub(crate) fn say_when_aborting(_channel: &Channel, _message: Vec<u8>) {}
