@@ -22,7 +22,7 @@ use crate::net::remote::RemoteError;
 /// order waits.
 ///
 /// A call whose `Pending` is dropped is done nevertheless, and its result dropped. When a thousand calls of a process have no
-/// answer, starting another waits for some. A [time limit](super::Proxy::with_timeout) counts from the start. In the process that
+/// answer, starting another waits for some. A [time limit](super::Proxy::with_timeout) counts from the start, that wait included. In the process that
 /// has the server, the call is done before `start_` returns.
 ///
 /// ```
