@@ -344,6 +344,38 @@ fn a_call_is_cancelled_from_another_thread_and_the_server_is_told() {
 }
 
 #[offspring::test]
+fn who_starts_a_call_waits_for_room_no_longer_than_it_has_patience() {
+    let _dog = watchdog();
+    let manager = Manager::start().unwrap();
+    let gate = manager.create(Gate::default, ()).unwrap();
+    let started: Vec<_> = (0..1024).map(|_| gate.start_pass().unwrap()).collect();
+    let short = gate.with_timeout(Duration::from_millis(20));
+    assert!(short.start_pass().unwrap_err().is_timed_out());
+    let token = CancelToken::new();
+    std::thread::scope(|scope| {
+        // One of them reads for all.
+        let waiting = [(); 3].map(|()| {
+            let (patient, impatient) = (gate.with_cancel(&token), &short);
+            scope.spawn(move || {
+                assert!(impatient.start_pass().unwrap_err().is_timed_out());
+                patient.start_pass().map(drop)
+            })
+        });
+        assert!(short.start_pass().unwrap_err().is_timed_out());
+        token.cancel();
+        for waiting in waiting {
+            let error = waiting.join().unwrap().unwrap_err();
+            assert!(matches!(error, CallError::NotBegun) && error.was_not_done(), "{error}");
+        }
+        let waits = scope.spawn(|| gate.start_pass().map(drop));
+        let permit = |gate: GateProxy| (0..1024).for_each(|_| gate.permit().unwrap());
+        spawn(permit, (gate.clone(),)).unwrap().join().unwrap();
+        waits.join().unwrap().unwrap();
+    });
+    drop((started, manager));
+}
+
+#[offspring::test]
 fn a_token_that_nobody_cancels_changes_nothing_and_stays_at_home() {
     let _dog = watchdog();
     let manager = Manager::start().unwrap();

@@ -31,19 +31,36 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
             "nothing here can be called from other processes: write a method `pub fn name(&self, ..)`",
         );
     }
+    let numbers = || (0_u32..).zip(&methods);
     match (cx.check(), name) {
         (Ok(()), Some(name)) => {
-            let made = write(&block, name, &methods, &runtime(&krate));
+            let krate = runtime(&krate);
+            let calls = numbers().map(|(number, method)| call(method, &methods, number, &krate)).collect();
+            let arms = numbers().map(|(number, method)| arm(method, number, &krate)).collect();
+            let made = write(&block, name, &methods, &Bodies { calls, arms }, &krate);
             let mut block = block.clone();
             block.attrs.retain(|attr| !attr.path().is_ident("doc")); // the proxy has them
             // `pub` says what a proxy has, whoever reaches the type, and what travels comes by value.
             quote!(#[allow(unreachable_pub, clippy::needless_pass_by_value, clippy::unused_self)] #block #made)
         }
-        (errors, _) => {
+        (errors, name) => {
             let errors = errors.err();
-            quote!(#errors #block)
+            // A proxy that can be named and called, but does nothing, so that one mistake does not cause a row of others.
+            let made = name.filter(|_| block.generics.lifetimes().next().is_none() && !krate.is_wrong());
+            let made = made.map(|name| {
+                let krate = runtime(&krate);
+                let calls = block.items.iter().filter_map(|item| believed(item, &block, &krate)).collect();
+                write(&block, name, &methods, &Bodies { calls, arms: Vec::new() }, &krate)
+            });
+            quote!(#errors #block #made)
         }
     }
+}
+
+/// What the proxy and the server do for each method.
+struct Bodies {
+    calls: Vec<TokenStream>,
+    arms: Vec<TokenStream>,
 }
 
 /// The name of the type.
@@ -102,7 +119,7 @@ fn method<'a>(cx: &Ctxt, item: &'a ImplItem) -> Option<Method<'a>> {
             format!("the object stays at its server when `{name}` is called: take `&self` or `&mut self`, or remove `pub`"),
         );
     }
-    if ["with_timeout", "with_cancel"].iter().any(|own| name == own) {
+    if OWN.iter().any(|own| name == own) {
         cx.error(name, format!("every proxy has a `{name}` of its own: give the method another name"));
     }
     if !sig.generics.params.is_empty() {
@@ -154,7 +171,68 @@ fn refuse_borrowed(cx: &Ctxt, ty: &Type, why: &str) {
     Borrowed(cx, why).visit_type(ty);
 }
 
-fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -> TokenStream {
+/// Names that every proxy has.
+const OWN: [&str; 2] = ["with_timeout", "with_cancel"];
+
+/// A method of the proxy beside errors: it takes and returns what the method says, right or wrong. Nothing where that cannot be written.
+fn believed(item: &ImplItem, block: &ItemImpl, krate: &Path) -> Option<TokenStream> {
+    struct Hidden(bool);
+    impl<'ast> Visit<'ast> for Hidden {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let ImplItem::Fn(ImplItemFn { attrs, vis: Visibility::Public(_), sig, .. }) = item else { return None };
+    let name = &sig.ident;
+    let mut hidden = Hidden(false);
+    hidden.visit_return_type(&sig.output);
+    if sig.receiver().is_none() || hidden.0 || OWN.iter().any(|own| name == own) {
+        return None;
+    }
+    let arguments = (0..).zip(sig.inputs.iter().skip(1)).filter_map(|(number, argument)| match argument {
+        FnArg::Typed(argument) => {
+            let (name, ty) = (format_ident!("argument_{number}", span = name.span()), &argument.ty);
+            Some(quote!(#name: #ty))
+        }
+        FnArg::Receiver(_) => None,
+    });
+    let arguments: Vec<_> = arguments.collect();
+    let output = match &sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, output) => output.to_token_stream(),
+    };
+    let (parameters, _, bounds) = sig.generics.split_for_impl();
+    let kept: Vec<&Attribute> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
+    let start = format_ident!("start_{name}");
+    let is_taken = |item: &ImplItem| matches!(item, ImplItem::Fn(item) if item.sig.ident == start);
+    let result = quote!(::core::result::Result);
+    let why = "the service has an error, which the compiler reports";
+    let started = (!block.items.iter().any(is_taken)).then(|| {
+        quote! {
+            #(#kept)*
+            pub fn #start #parameters (
+                &self, #(#arguments),*
+            ) -> #result<#krate::manager::Pending<#output>, #krate::CallError> #bounds {
+                ::core::panic!(#why)
+            }
+        }
+    });
+    Some(quote! {
+        #(#kept)*
+        pub fn #name #parameters (&self, #(#arguments),*) -> #result<#output, #krate::CallError> #bounds {
+            ::core::panic!(#why)
+        }
+        #started
+    })
+}
+
+fn write(
+    block: &ItemImpl,
+    name: &Ident,
+    methods: &[Method<'_>],
+    Bodies { calls, arms }: &Bodies,
+    krate: &Path,
+) -> TokenStream {
     let proxy = format_ident!("{name}Proxy");
     let this = &block.self_ty;
     let (parameters, arguments, bounds) = block.generics.split_for_impl();
@@ -168,8 +246,6 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
     });
     let whole = block.generics.params.iter();
     let schema = hash(methods.iter().map(|method| method.item.sig.to_token_stream()).collect());
-    let calls = (0_u32..).zip(methods).map(|(number, method)| call(method, methods, number, krate));
-    let arms = (0_u32..).zip(methods).map(|(number, method)| arm(method, number, krate));
     let private = quote!(#krate::__private);
     let told = format!(
         "Stands for a [`{}`] at its server: has the methods of one, for all processes. See [`offspring::manager`]({krate}::manager).",
@@ -180,7 +256,7 @@ fn write(block: &ItemImpl, name: &Ident, methods: &[Method<'_>], krate: &Path) -
     let own: Vec<_> = block.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
     let docs = if own.is_empty() { quote!(#[doc = #told]) } else { quote!(#(#own)*) };
     let allowed = quote! {
-        #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, clippy::all, clippy::pedantic, clippy::absolute_paths)]
+        #[allow(private_interfaces, private_bounds, unreachable_pub, dead_code, unused_variables, clippy::all, clippy::pedantic, clippy::absolute_paths)]
     };
     quote! {
         #docs

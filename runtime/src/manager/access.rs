@@ -76,7 +76,7 @@ impl Access {
         match self {
             Self::Link(connection) => {
                 let deadline = poller::deadline(patience.limit);
-                let (seat, number) = connection.start(request, arguments, patience)?;
+                let (seat, number) = connection.start(request, arguments, patience, deadline)?;
                 let (connection, patience) = (Arc::clone(connection), patience.clone());
                 Ok(Started::Sent { connection, seat, number, deadline, patience })
             }

@@ -261,16 +261,18 @@ impl Connection {
         self.wait(&seat, number, deadline, alarm.as_ref())
     }
 
-    /// Sends a request, whose answer is [waited](Self::wait) for later: where it comes, and its number. Waits while too many have none.
+    /// Sends a request, whose answer is [waited](Self::wait) for later: where it comes, and its number. Waits while too many have none, as long as
+    /// the caller has patience.
     pub(super) fn start(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         arguments: Option<Arguments<'_>>,
         patience: &Patience,
+        deadline: Option<Instant>,
     ) -> Result<(Arc<Seat>, u64), CallError> {
         let frame = self.frame(request, arguments)?;
         let seat = Arc::new(Seat::default());
-        let mut state = self.room();
+        let mut state = self.room(patience, deadline)?;
         if patience.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(CallError::NotBegun);
         }
@@ -369,20 +371,50 @@ impl Connection {
     }
 
     /// Waits until not too many calls have no answer.
-    fn room(&self) -> MutexGuard<'_, State> {
+    fn room(
+        self: &Arc<Self>,
+        patience: &Patience,
+        deadline: Option<Instant>,
+    ) -> Result<MutexGuard<'_, State>, CallError> {
+        let is_full = |state: &State| state.waiting.len() >= MOST_STARTED && state.gone.is_none();
         let mut state = self.lock();
-        while state.waiting.len() >= MOST_STARTED && state.gone.is_none() {
+        if !is_full(&state) {
+            return Ok(state);
+        }
+        drop(state);
+        let alarm = Alarm::of(patience)?;
+        let waiting = Arc::downgrade(self);
+        let _hook = patience.cancel.as_ref().map(|token| {
+            token.when_cancelled(move || {
+                if let Some(connection) = waiting.upgrade() {
+                    drop(connection.lock()); // who waits is asleep, or has not looked yet
+                    connection.room.notify_all();
+                }
+            })
+        });
+        state = self.lock();
+        while is_full(&state) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if alarm.as_ref().is_some_and(Alarm::is_rung) {
+                return Err(CallError::NotBegun);
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(CallError::TimedOut);
+            }
             if let Some(receiver) = state.receiver.take() {
                 drop(state);
-                self.read(receiver, None, None, None);
+                self.read(receiver, None, deadline, alarm.as_ref());
                 state = self.lock();
-            } else {
-                state.queue += 1;
-                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.queue -= 1;
+                continue;
             }
+            state.queue += 1;
+            state = match left {
+                Some(left) => self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.room.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.queue -= 1;
         }
-        state
+        Ok(state)
     }
 
     /// Reads for all until the answer has come, or any, if there is no number; until the deadline has passed; or until the link is over.

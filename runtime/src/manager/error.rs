@@ -79,6 +79,9 @@ pub enum CallError {
     /// The method was called, and what it returned could not be decoded.
     #[error("the result of the method cannot be read: {0}")]
     Decode(String),
+    /// What a [`Stream`](super::Stream) that is an argument ends with when its caller is gone, or has given the call up.
+    #[error("the caller is gone or has given the call up, and feeds the stream no more")]
+    CallerGone,
     /// No object is registered under the name.
     #[error("no object has the name `{0}`: register one first")]
     UnknownName(String),
@@ -118,6 +121,7 @@ impl CallError {
                 | Self::Panicked(_)
                 | Self::TimedOut
                 | Self::Cancelled
+                | Self::CallerGone
                 | Self::Result(_)
                 | Self::Decode(_)
         )
@@ -137,6 +141,7 @@ impl From<Fault> for CallError {
             Fault::NameTaken(name) => Self::NameTaken(name),
             Fault::Refused(why) => Self::Refused(why),
             Fault::NotBegun => Self::NotBegun,
+            Fault::CallerGone => Self::CallerGone,
         }
     }
 }

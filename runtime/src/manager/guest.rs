@@ -1,10 +1,11 @@
 //! Somebody who uses the objects of a server: what they hold, what they may do, and how it is done.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::caller::Caller;
 use super::home::Reader;
+use super::inlet::Inlet;
 use super::message::{Fault, NUMBER, Outcome, Request};
 use super::object::{Invocation, MakerFn, guarded};
 use super::server::Server;
@@ -121,6 +122,11 @@ impl Guest {
                 let object = table.find(name, service)?;
                 self.note(server, object);
                 Invocation::new(0, &[], reply, reader).returns(&object)
+            }
+            Request::Inlet => {
+                let number = table.enter(Arc::new(Inlet::new(&self.caller)));
+                self.note(server, number);
+                Invocation::new(0, &[], reply, reader).returns(&number)
             }
             Request::Hello => Invocation::new(0, &[], reply, reader).returns(&server.number),
             Request::Cancel { .. } => Ok(()), // was seen to

@@ -33,6 +33,11 @@ impl Reader {
         READER.with_borrow(Option::clone).filter(|reader| reader.guest.is_some())
     }
 
+    /// For whom this thread writes, answer or not.
+    pub(super) fn of_this_thread() -> Self {
+        READER.with_borrow(Option::clone).unwrap_or(Self { private: false, guest: None })
+    }
+
     /// Which server answers.
     pub(super) fn server(&self) -> Option<u64> {
         self.guest.as_ref().map(|(server, _)| *server)

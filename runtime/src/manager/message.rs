@@ -45,6 +45,8 @@ pub(super) enum Request {
     Cancel { call: u64 },
     /// What a client says first. Answered with the number of the server.
     Hello,
+    /// Makes what passes on the items of a stream that is an argument, and holds it. Answered with the object.
+    Inlet,
 }
 
 /// What takes about as long each time: a method of an object, or what makes objects.
@@ -100,4 +102,6 @@ pub enum Fault {
     Refused(String),
     /// Nobody waited any more for a call that had not begun.
     NotBegun,
+    /// Who feeds a stream is gone, or has given up.
+    CallerGone,
 }

@@ -62,7 +62,8 @@
 //! - A call whose time limit passes, which is [cancelled](Proxy::with_cancel), or whose caller is gone, is not done if it still waits for others to return. If it is being done, its method
 //!   [learns of it](when_cancelled).
 //! - A method knows [who calls](caller()), and can have something done [when that process is gone](Caller::when_gone).
-//! - A method may return a [`Stream`], whose items come as they are read, and whose iterator stays at the server.
+//! - A method may return a [`Stream`], whose items come as they are read, and whose iterator stays at the server; or take one, whose iterator
+//!   stays at the caller.
 //! - Each method of a proxy has one beside it that [starts](Pending) the call and returns: a thread has many calls on their way, and waits for
 //!   their results later.
 //! - A method that panics fails alone, with its message ([`CallError::Panicked`]). The object stays as the panic left it, and can be used.
@@ -133,6 +134,7 @@ mod client;
 mod error;
 mod guest;
 mod home;
+mod inlet;
 mod message;
 mod object;
 mod patience;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::CallError;
 use super::client::{Connection, Reply, Seat};
+use super::inlet::Feeds;
 use super::patience::{Alarm, Patience};
 use crate::net::remote::RemoteError;
 
@@ -21,7 +22,7 @@ use crate::net::remote::RemoteError;
 /// order waits.
 ///
 /// A call whose `Pending` is dropped is done nevertheless, and its result dropped. When a thousand calls of a process have no
-/// answer, starting another waits for some. A [time limit](super::Proxy::with_timeout) counts from the start. In the process that
+/// answer, starting another waits for some. A [time limit](super::Proxy::with_timeout) counts from the start, that wait included. In the process that
 /// has the server, the call is done before `start_` returns.
 ///
 /// ```
@@ -53,6 +54,7 @@ use crate::net::remote::RemoteError;
 #[must_use = "what comes of the call is known only when it is waited for"]
 pub struct Pending<R> {
     started: Started,
+    feeds: Feeds,
     result: PhantomData<fn() -> R>,
 }
 
@@ -69,8 +71,8 @@ pub(super) enum Started {
 }
 
 impl<R: DeserializeOwned> Pending<R> {
-    pub(super) fn new(started: Started) -> Self {
-        Self { started, result: PhantomData }
+    pub(super) fn new(started: Started, feeds: Feeds) -> Self {
+        Self { started, feeds, result: PhantomData }
     }
 
     /// Waits for the result.
@@ -78,16 +80,18 @@ impl<R: DeserializeOwned> Pending<R> {
     /// # Errors
     /// [`CallError::ServerGone`] also in a copy of the process that started it; see [`CallError`].
     pub fn wait(self) -> Result<R, CallError> {
-        match self.started {
+        let done = match self.started {
             Started::Sent { connection, .. } if connection.is_of_another() => {
                 Err(CallError::ServerGone(RemoteError::Closed))
             }
             Started::Sent { connection, seat, number, deadline, patience } => {
-                let alarm = Alarm::of(&patience)?;
-                connection.wait(&seat, number, deadline, alarm.as_ref())?.value()
+                let wait =
+                    |alarm: Option<Alarm<'_>>| connection.wait(&seat, number, deadline, alarm.as_ref());
+                Alarm::of(&patience).and_then(wait).and_then(|reply| reply.value())
             }
             Started::Done(reply) => reply.value(),
-        }
+        };
+        self.feeds.settle(done)
     }
 }
 

@@ -11,6 +11,7 @@ use super::CallError;
 use super::access::Access;
 use super::again::{Again, Way};
 use super::home::Home;
+use super::inlet::Feeds;
 use super::message::Request;
 use super::patience::{CancelToken, Patience};
 use super::pending::Pending;
@@ -143,7 +144,10 @@ impl Stub {
     ) -> Result<R, CallError> {
         let call = |hold: &Hold, access: &Access| {
             let request = Request::Call { object: hold.object, method };
-            access.call(&request, Some(&|frame| Wire::append(arguments, frame)), &self.patience)?.value()
+            let feeds = Feeds::default();
+            let arguments = |frame: &mut Vec<u8>| feeds.writing(access, || Wire::append(arguments, frame));
+            let reply = access.call(&request, Some(&arguments), &self.patience);
+            feeds.settle(reply.and_then(|reply| reply.value()))
         };
         match &self.again {
             None => call(&self.hold, &self.hold.access()?),
@@ -162,13 +166,16 @@ impl Stub {
     ) -> Result<Pending<R>, CallError> {
         let start = |hold: &Hold, access: &Access| {
             let request = Request::Call { object: hold.object, method };
-            access.start(&request, Some(&|frame| Wire::append(arguments, frame)), &self.patience)
+            let feeds = Feeds::default();
+            let arguments = |frame: &mut Vec<u8>| feeds.writing(access, || Wire::append(arguments, frame));
+            let started = feeds.settle(access.start(&request, Some(&arguments), &self.patience))?;
+            Ok((started, feeds))
         };
         let started = match &self.again {
             None => start(&self.hold, &self.hold.access()?),
             Some(again) => again.call(&self.patience, start),
         };
-        started.map(Pending::new)
+        started.map(|(started, feeds)| Pending::new(started, feeds))
     }
 
     /// Calls a method that takes no time: before the next call of this process is. Nobody learns what it returned, nor whether it was called.

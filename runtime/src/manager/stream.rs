@@ -1,4 +1,5 @@
-//! Results that come one after the other: an iterator that stays at the server, and a [`Stream`] of what it yields at the caller.
+//! Results that come one after the other: an iterator that stays at the server, and a [`Stream`] of what it yields at the caller. Arguments that do
+//! are the same the other way round: see [`inlet`].
 //!
 //! A thread of the server takes items from the iterator, up to as many as the caller has asked for last, and as fit in some room. The caller asks
 //! for one, then for twice as many as it got, and so on up to a limit; an answer has what is there, at least one, and never waits for more. So
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use super::CallError;
 use super::caller::{is_cancelled, when_cancelled};
 use super::home::Reader;
+use super::inlet::{self, InletProxy};
 use super::message::Fault;
 use super::object::{Invocation, Object, guarded};
 use super::proxy::{Proxy, Stub};
@@ -23,15 +25,19 @@ use crate::sys::runtime;
 use crate::wire::codec::{Codec, Wire};
 
 /// How many items may be on their way at most.
-const MOST: u32 = 1024;
+pub(super) const MOST: u32 = 1024;
 
 /// How many bytes of items wait for the caller, after which the iterator waits.
 const ROOM: usize = 64 << 10;
 
 /// What streams have in place of a service's number; what they are of is in the signature of the method.
-const SERVICE: u64 = 0x7374_7265_616d_2e31;
+pub(super) const SERVICE: u64 = 0x7374_7265_616d_2e31;
 
-/// What a method returns for its caller to read one by one, while the iterator stays at the server.
+/// The method by which items are taken: how many at most, and a [`Batch`] of them.
+pub(super) const TAKE: u32 = 0;
+
+/// What a method returns for its caller to read one by one, while the iterator stays at the server; or takes, and reads while the iterator stays
+/// at the caller.
 ///
 /// ```
 /// use offspring::manager::Stream;
@@ -60,12 +66,45 @@ const SERVICE: u64 = 0x7374_7265_616d_2e31;
 /// items say themselves, as in `Stream<Result<..>>`, is theirs.
 ///
 /// The iterator runs some items ahead of who reads, on a thread of its own. It is dropped when it has ended, when the stream is dropped, and when
-/// the caller's process is gone; one that waits for something in `next` then, when that returns.
+/// the other process is gone; one that waits for something in `next` then, when that returns.
+///
+/// # As an argument
+///
+/// ```
+/// use offspring::CallError;
+/// use offspring::manager::Stream;
+///
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// struct Total(u64);
+///
+/// #[offspring::service]
+/// impl Total {
+///     pub fn add_all(&mut self, numbers: Stream<u64>) -> Result<u64, String> {
+///         for number in numbers {
+///             self.0 += number.map_err(|error: CallError| error.to_string())?;
+///         }
+///         Ok(self.0)
+///     }
+/// }
+///
+/// #[offspring::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let manager = offspring::Manager::start()?;
+///     let total = manager.serve(Total::default())?;
+///     assert_eq!(total.add_all(Stream::new(1..=1000))??, 500_500);
+///     Ok(())
+/// }
+/// ```
+///
+/// The iterator is asked for the first item when the method asks, and runs as far ahead of it as of any reader. The method may return before it
+/// has read all, and keep the stream. When the caller dies, gives the call up, or gets an error of it, the stream ends with
+/// [`CallError::CallerGone`], behind all that had come. A stream can be sent once, and from where it was made. While it is open it keeps a thread of the
+/// server busy, and two of the caller.
 #[doc(alias = "IteratorProxy")]
 pub struct Stream<T>(Mutex<Side<T>>);
 
 /// An iterator that goes to its thread.
-type Items<T> = Box<dyn Iterator<Item = T> + Send>;
+pub(super) type Items<T> = Box<dyn Iterator<Item = T> + Send>;
 
 enum Side<T> {
     /// Where it was made.
@@ -85,8 +124,16 @@ impl<T> Stream<T> {
         Self(Mutex::new(Side::Source(Box::new(items.into_iter()))))
     }
 
-    fn side(&self) -> MutexGuard<'_, Side<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The iterator, which goes on elsewhere.
+    fn take(&self) -> Result<Items<T>, &'static str> {
+        let mut side = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *side, Side::Over) {
+            Side::Source(items) => Ok(items),
+            other => {
+                *side = other;
+                Err("a stream is sent once, and read where it came to: collect it")
+            }
+        }
     }
 }
 
@@ -115,34 +162,55 @@ impl<T> fmt::Debug for Stream<T> {
 
 impl<T: Serialize + 'static> Serialize for Stream<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(inlet) = inlet::open() {
+            let inlet =
+                inlet.map_err(|error| ser::Error::custom(format_args!("a stream cannot travel: {error}")))?;
+            let items = self.take().map_err(ser::Error::custom)?;
+            let written = Carried::Inlet(inlet.clone()).serialize(serializer)?;
+            let fed = inlet.feed(items, Reader::of_this_thread());
+            fed.map_err(|error| {
+                ser::Error::custom(format_args!("there is no thread for a stream: {error}"))
+            })?;
+            return Ok(written);
+        }
         let reader = Reader::current();
         let here = reader.as_ref().and_then(Reader::server).and_then(resident::of);
         let (Some(reader), Some(here)) = (reader, here) else {
-            return Err(ser::Error::custom("a stream is what a method returns: collect it, or send a proxy"));
+            return Err(ser::Error::custom(
+                "a stream is what a method takes or returns: collect it, or send a proxy",
+            ));
         };
-        let mut side = self.side();
-        if !matches!(*side, Side::Source(_)) {
-            return Err(ser::Error::custom("a stream is read where it came to: collect it"));
-        }
-        let Side::Source(items) = std::mem::replace(&mut *side, Side::Over) else {
-            unreachable!("it is one")
-        };
-        drop(side);
+        let items = self.take().map_err(ser::Error::custom)?;
         let object = here.enter(Arc::new(Source::new(items, reader)));
-        Stub::held(super::access::Access::Here(here), object, SERVICE).serialize(serializer)
+        let source = Stub::held(super::access::Access::Here(here), object, SERVICE);
+        Carried::Source(SourceProxy(source)).serialize(serializer)
     }
 }
 
 impl<'de, T> Deserialize<'de> for Stream<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let source = Stub::decode::<SourceProxy, D>(deserializer)?;
-        Ok(Self(Mutex::new(Side::Reading(Reading::new(source)))))
+        let reading = match Carried::deserialize(deserializer)? {
+            Carried::Source(source) => Reading::new(source.0, false),
+            Carried::Inlet(inlet) => Reading::new(inlet.arrived(), true),
+        };
+        Ok(Self(Mutex::new(Side::Reading(reading))))
     }
 }
 
-/// A stream at its caller.
+/// A stream on its way.
+#[derive(Serialize, Deserialize)]
+enum Carried {
+    /// Of an iterator at the server.
+    Source(SourceProxy),
+    /// Of one at the caller.
+    Inlet(InletProxy),
+}
+
+/// A stream where it is read.
 struct Reading<T> {
     source: Stub,
+    /// Whether somebody feeds it, and is to know when nobody reads any more.
+    is_fed: bool,
     items: VecDeque<T>,
     /// How many to ask for next.
     wanted: u32,
@@ -167,7 +235,7 @@ impl<T: DeserializeOwned> Reading<T> {
     }
 
     fn ask(&mut self) -> Result<(), CallError> {
-        let Batch { count, items, end } = self.source.call(0, &(self.wanted,))?;
+        let Batch { count, items, end } = self.source.call(TAKE, &(self.wanted,))?;
         let mut rest = &items[..];
         for _ in 0..count {
             let (item, behind) =
@@ -182,18 +250,36 @@ impl<T: DeserializeOwned> Reading<T> {
 }
 
 impl<T> Reading<T> {
-    fn new(source: Stub) -> Self {
-        Self { source, items: VecDeque::new(), wanted: 1, end: None }
+    fn new(source: Stub, is_fed: bool) -> Self {
+        Self { source, is_fed, items: VecDeque::new(), wanted: 1, end: None }
+    }
+}
+
+impl<T> Drop for Reading<T> {
+    fn drop(&mut self) {
+        if self.is_fed {
+            inlet::close(&self.source);
+        }
     }
 }
 
 /// Some items, one behind the other.
-#[derive(Serialize, Deserialize)]
-struct Batch {
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Batch {
     count: u32,
     #[serde(with = "crate::wire::bytes")]
     items: Vec<u8>,
     end: Option<End>,
+}
+
+impl Batch {
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.end.is_some()
+    }
 }
 
 /// Why nothing follows.
@@ -212,7 +298,7 @@ struct Source<T> {
 
 /// What an iterator's thread has with those who ask.
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     /// Rung at each change.
     changed: Condvar,
@@ -249,7 +335,7 @@ impl Shared {
     }
 
     /// What the thread does.
-    fn yield_all<T: Serialize>(&self, mut items: Items<T>, reader: &Reader) {
+    pub(super) fn yield_all<T: Serialize>(&self, mut items: Items<T>, reader: &Reader) {
         let mut end = None;
         while end.is_none() && self.has_room() {
             let next = guarded(|| {
@@ -278,7 +364,7 @@ impl Shared {
     }
 
     /// Takes what there is, at least one item or the end.
-    fn take(&self, most: u32) -> Batch {
+    pub(super) fn take(&self, most: u32) -> Batch {
         let mut state = self.lock();
         state.most = usize::try_from(most.clamp(1, MOST)).unwrap_or(usize::MAX);
         self.changed.notify_all();
@@ -293,6 +379,12 @@ impl Shared {
         drop(state);
         self.changed.notify_all();
         Batch { count: u32::try_from(taken).unwrap_or(u32::MAX), items, end }
+    }
+
+    /// Nobody wants more.
+    pub(super) fn close(&self) {
+        self.lock().dropped = true;
+        self.changed.notify_all();
     }
 }
 
@@ -333,8 +425,7 @@ impl<T: Serialize + 'static> Object for Source<T> {
 
 impl<T> Drop for Source<T> {
     fn drop(&mut self) {
-        self.shared.lock().dropped = true;
-        self.shared.changed.notify_all();
+        self.shared.close();
     }
 }
 

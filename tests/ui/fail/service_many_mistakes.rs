@@ -33,4 +33,19 @@ impl Book {
     pub fn with_timeout(&self) {}
 }
 
-fn main() {}
+/// Whoever uses it has no more errors for that: there is a proxy that has what could be understood.
+fn read(book: &BookProxy) -> Result<(), offspring::CallError> {
+    use offspring::manager::Proxy as _;
+    book.add("a line")?;
+    book.add_two((String::new(), String::new()))?;
+    book.show(book.line(0)?)?;
+    book.start_show(1)?.wait()?;
+    book.with_timeout(std::time::Duration::from_secs(1)).into_lines()?.len();
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let manager = offspring::Manager::start()?;
+    read(&manager.create(|| Book(Vec::new()), ())?)?;
+    Ok(())
+}

@@ -12,13 +12,15 @@ impl Clone for Book {
 
 struct Empty;
 
+struct Void;
+
 #[offspring::service(name = "nothing")]
 impl Empty {
     fn private(&self) {}
 }
 
 #[offspring::service]
-impl Empty {
+impl Void {
     fn also_private(&self) {}
 }
 
