@@ -38,6 +38,7 @@ fn numbers(count: usize) -> Vec<u64> {
     vec![7; count]
 }
 
+#[allow(clippy::needless_pass_by_value)] // it is sent
 fn length(numbers: Vec<u64>) -> usize {
     numbers.len()
 }
@@ -113,7 +114,7 @@ fn more_children_than_one_wait_takes_are_waited_for() {
     assert!(offspring::wait(&things, Some(Duration::ZERO)).unwrap().is_empty());
     sleeping[69].kill().unwrap();
     assert_eq!(offspring::wait(&things, None).unwrap(), [69]);
-    let numbers: HashSet<u32> = sleeping.iter().map(|child| child.pid()).collect();
+    let numbers: HashSet<u32> = sleeping.iter().map(offspring::Child::pid).collect();
     assert_eq!(numbers.len(), 70);
     for child in &sleeping {
         child.kill().unwrap();
