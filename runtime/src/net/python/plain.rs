@@ -521,7 +521,7 @@ fn too_long() -> String {
 }
 
 /// Values as members of a set. One by one, as keys above: the order of `serde-pickle` has contradictions, with NaN and with numbers that no
-/// float has, and sorting panics when it comes upon one.
+/// float has, and sorting may panic when it comes upon one.
 fn hashable(values: Vec<Value>) -> Result<BTreeSet<HashableValue>, String> {
     let mut members = BTreeSet::new();
     for value in values {
