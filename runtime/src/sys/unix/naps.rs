@@ -25,7 +25,8 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, deadline: Option<Instant>) -> b
         std::thread::sleep(nap.min(left));
         nap = (nap * 2).min(LONGEST);
     }
-    false
+    // A nap may have been so long that both are over.
+    word.load(Ordering::Acquire) == value && deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 #[cfg(test)]
