@@ -184,3 +184,132 @@ fn the_output_of_a_child_is_read_through_a_pipe() {
     child.join().unwrap();
     assert!(text.contains("hello"), "{text}");
 }
+
+fn echo_input() -> String {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    line
+}
+
+#[offspring::test]
+fn a_child_reads_what_is_written_to_its_input() {
+    let child = offspring::target(echo_input, ())
+        .start_method(StartMethod::Spawn)
+        .stdin(offspring::Stdio::piped())
+        .start()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin().unwrap(), b"to the child\n").unwrap();
+    assert_eq!(child.join().unwrap().trim_end(), "to the child");
+}
+
+/// Polls a future on this thread, which sleeps in between.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[offspring::test]
+fn a_child_can_be_awaited() {
+    assert_eq!(block_on(spawn!(nested, (1,)).into_future()).unwrap(), 3);
+}
+
+/// Answers each byte with the next number, until there is none.
+fn count_up(port: u16) {
+    use std::io::{Read, Write};
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut byte = [0];
+    while let Ok(1) = peer.read(&mut byte) {
+        peer.write_all(&[byte[0] + 1]).unwrap();
+    }
+}
+
+/// Asks it: the answer, if it lives.
+fn ask(peer: &mut std::net::TcpStream, number: u8) -> Option<u8> {
+    use std::io::{Read, Write};
+    let mut byte = [number];
+    peer.write_all(&byte).ok()?;
+    peer.read_exact(&mut byte).ok()?;
+    Some(byte[0])
+}
+
+fn start_and_leave(port: u16, daemon: bool) {
+    let _child =
+        offspring::target(count_up, (port,)).start_method(StartMethod::Spawn).daemon(daemon).start().unwrap();
+}
+
+fn start_detached_and_sleep(port: u16) {
+    let _child =
+        offspring::target(count_up, (port,)).start_method(StartMethod::Spawn).detached().start().unwrap();
+    sleep();
+}
+
+#[offspring::test]
+fn a_child_that_is_no_daemon_is_waited_for_and_a_daemon_is_not() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let parent = spawn!(start_and_leave, (port, false));
+    let (mut grandchild, _) = listener.accept().unwrap();
+    assert_eq!(ask(&mut grandchild, 1), Some(2));
+    assert!(parent.is_alive(), "it waits for its child");
+    drop(grandchild); // which ends it
+    parent.join().unwrap();
+    // A daemon ends with its parent, whether it has come as far as this or not.
+    spawn!(start_and_leave, (port, true)).join().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    if let Ok((mut grandchild, _)) = listener.accept() {
+        grandchild.set_nonblocking(false).unwrap();
+        assert_eq!(ask(&mut grandchild, 1), None);
+    }
+}
+
+#[offspring::test]
+fn a_detached_child_outlives_the_one_that_started_it() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let parent = spawn!(start_detached_and_sleep, (listener.local_addr().unwrap().port(),));
+    let (mut grandchild, _) = listener.accept().unwrap();
+    assert_eq!(ask(&mut grandchild, 1), Some(2));
+    parent.kill().unwrap();
+    assert_eq!(parent.wait().unwrap().exitcode(), -9);
+    assert_eq!(ask(&mut grandchild, 2), Some(3));
+}
+
+const WITHOUT_GUARD: &str = "WITHOUT_GUARD";
+
+/// Does something in a process of its own alone: in others a test may have been the guard.
+#[test]
+fn without_guard() {
+    if std::env::var_os(WITHOUT_GUARD).is_some() {
+        let refused = offspring::spawn(sleep, ()).unwrap_err();
+        assert!(matches!(refused, offspring::StartError::NoGuard), "{refused}");
+        println!("it was refused: {refused}");
+    }
+}
+
+#[offspring::test]
+fn a_start_without_the_guard_is_refused_and_says_what_to_add() {
+    let me = std::env::current_exe().unwrap();
+    let ran = offspring::subprocess::Command::new(me)
+        .args(["--exact", "without_guard", "--nocapture"])
+        .env(WITHOUT_GUARD, "1")
+        .capture_output()
+        .run()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(
+        ran.status.success() && said.contains("it was refused") && said.contains("offspring::main"),
+        "{ran:?}"
+    );
+}
