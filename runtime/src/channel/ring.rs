@@ -58,17 +58,20 @@ use crate::wire::codec::{Codec, Wire};
 const HEADER: u64 = 256 * 1024;
 /// The length of the first segment.
 const SEGMENT: u64 = 256 * 1024;
-/// How many segments there can be: the last is of 64 GiB.
-const SEGMENTS: usize = 19;
-/// Where the slots begin in the file.
-const SLABS: u64 = 1 << 40;
+/// How many segments there can be: as many as there is room for, and where there is a lot of it the last is of 64 GiB.
+const SEGMENTS: usize = {
+    let room = (TABLES / SEGMENT).ilog2() as usize; // the header is as long as the first
+    if room < 19 { room } else { 19 }
+};
+/// Where the slots begin in the file: in the middle of what there can be.
+const SLABS: u64 = memory::REACH / 2;
 /// How many slots keep their memory and stay mapped.
 const KEPT_SLOTS: usize = 1024;
 /// How many further tables of slots there can be, and how many slots in all.
 const FURTHER_TABLES: usize = 10;
 const SLOTS: usize = KEPT_SLOTS << FURTHER_TABLES;
 /// Where the further tables begin in the file: behind the ring, which takes 128 GiB at most. A slot's place there goes by its number.
-const TABLES: u64 = 1 << 39;
+const TABLES: u64 = SLABS / 2;
 /// How many processes can take tasks out of a queue at once.
 const CONSUMERS: usize = 256;
 /// The least capacity of a slot.

@@ -44,13 +44,23 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod absent;
+// What Linux has better means for is compiled there for its tests.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod agreed;
 pub(crate) mod atomic;
 mod attachable;
 mod conjure;
 mod deadline;
 mod environment;
 pub(crate) mod fixed;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+pub(crate) mod holder;
 pub(crate) mod locked;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
+#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+mod naps;
 pub(crate) mod shareable;
 pub(crate) mod slots;
 pub(crate) mod spin;

@@ -3,20 +3,10 @@
 
 #[cfg(windows)]
 pub(crate) mod cpu;
-#[cfg(windows)]
-pub(crate) mod futex;
 pub(crate) mod local;
-#[cfg(windows)]
-pub(crate) mod memory;
-#[cfg(windows)]
-pub(crate) mod owner;
 #[cfg(windows)]
 pub(crate) mod poller;
 pub(crate) mod rendezvous;
-#[cfg(windows)]
-pub(crate) mod robust;
-#[cfg(windows)]
-pub(crate) mod seal;
 #[cfg(windows)]
 pub(crate) mod stream;
 #[cfg(windows)]

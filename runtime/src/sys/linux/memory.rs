@@ -48,6 +48,9 @@ pub(crate) fn has_fixed_length(object: &Object) -> bool {
     seals.is_ok_and(|seals| SealFlag::from_bits_truncate(seals).contains(FIXED))
 }
 
+/// How long memory can become, as far as anybody here wants to know: 2 TiB, of which what is written takes up memory.
+pub(crate) const REACH: u64 = 1 << 41;
+
 const FIXED: SealFlag = SealFlag::F_SEAL_SHRINK.union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_SEAL);
 
 /// Reserves memory for part of a file: what fails here would else be a SIGBUS at the first write.

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::Object;
-use crate::sys::unix::memory::{self, Mapping};
+use crate::sys::agreed::{self as memory, Mapping};
 
 /// Writes the bytes to a new blob.
 pub(crate) fn write(parts: &[&[u8]]) -> io::Result<Object> {

@@ -1,5 +1,5 @@
 //! Sleeping until a word of shared memory changes: `os_sync_wait_on_address_with_timeout(3)` of macOS 14.4 and later, `_umtx_op(2)`
-//! of FreeBSD, and [`naps`](crate::sys::unix::naps) elsewhere.
+//! of FreeBSD, and [`naps`](crate::sys::naps) elsewhere.
 
 use std::io;
 use std::sync::atomic::AtomicU32;
@@ -50,7 +50,7 @@ mod system {
     use nix::errno::Errno;
 
     use super::Woken;
-    use crate::sys::unix::naps;
+    use crate::sys::naps;
 
     type Wait = unsafe extern "C" fn(*mut c_void, u64, usize, u32, u32, u64) -> c_int;
     type Wake = unsafe extern "C" fn(*mut c_void, usize, u32) -> c_int;
@@ -157,7 +157,7 @@ mod system {
     use std::time::{Duration, Instant};
 
     use super::Woken;
-    use crate::sys::unix::naps;
+    use crate::sys::naps;
 
     #[allow(clippy::unnecessary_wraps)] // elsewhere it can fail
     pub(super) fn wait(word: &AtomicU32, value: u32, time: Duration) -> io::Result<Woken> {

@@ -17,15 +17,15 @@ pub(crate) mod lifeline;
 pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod process;
-pub(crate) mod seal;
 mod table;
 pub(crate) mod tree;
 pub(crate) mod usage;
 
 pub(crate) use super::absent::{local, rendezvous, zygote};
+pub(crate) use super::agreed::{self as memory, seal};
+pub(crate) use super::holder as robust;
 pub(crate) use super::unix::descriptor::above_standard;
-pub(crate) use super::unix::holder as robust;
-pub(crate) use super::unix::{channel, memory, own, runtime, stream};
+pub(crate) use super::unix::{channel, own, runtime, stream};
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::fd::OwnedFd;

@@ -17,7 +17,8 @@ use super::kqueue::Queue;
 use super::poller::Sentinel;
 use super::{Borrowed, Object, table};
 use crate::sys::ExitStatus;
-use crate::sys::unix::{fork, memory, poll};
+use crate::sys::agreed as memory;
+use crate::sys::unix::{fork, poll};
 
 /// A process that we can wait for and signal without ever hitting another that got its number.
 #[derive(Debug)]

@@ -19,9 +19,9 @@ use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, so
 use nix::sys::stat::{SFlag, fstat};
 
 use super::descriptor::above_standard;
-use super::memory::{self, Mapping};
 pub(crate) use super::message::Peeked;
 use super::{message, socket};
+use crate::sys::agreed::{self as memory, Mapping};
 
 /// The largest message.
 pub(crate) const MAX_MESSAGE: usize = message::MAX_LENGTH;

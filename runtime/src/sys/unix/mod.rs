@@ -9,22 +9,15 @@ pub(crate) mod descriptor;
 pub(crate) mod fork;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
-pub(crate) mod holder;
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
-#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod lifeline;
 #[cfg(any(test, target_vendor = "apple"))]
 #[cfg_attr(not(target_vendor = "apple"), allow(dead_code))]
 pub(crate) mod macho;
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
-#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
-pub(crate) mod memory;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
 pub(crate) mod message;
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
-#[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
-pub(crate) mod naps;
 pub(crate) mod own;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) mod pages;
 pub(crate) mod poll;
 #[cfg(any(target_os = "linux", target_os = "android"))] // Apple's systems have none
 pub(crate) mod robust;

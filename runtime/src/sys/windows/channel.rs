@@ -109,7 +109,7 @@ pub(crate) enum Peeked {
 }
 
 /// The code of the last error of this thread.
-fn last_code() -> u32 {
+pub(super) fn last_code() -> u32 {
     io::Error::last_os_error().raw_os_error().map_or(0, |code| code as u32)
 }
 

@@ -8,17 +8,20 @@ pub(crate) mod clock;
 pub(crate) mod escrow;
 pub(crate) mod exec;
 pub(crate) mod fork;
+pub(crate) mod futex;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod own;
+pub(crate) mod owner;
+pub(crate) mod pages;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod runtime;
 pub(crate) mod tree;
 
-pub(crate) use super::absent::{
-    cpu, futex, local, memory, owner, rendezvous, robust, seal, stream, usage, zygote,
-};
+pub(crate) use super::absent::{cpu, local, rendezvous, stream, usage, zygote};
+pub(crate) use super::agreed::{self as memory, seal};
+pub(crate) use super::holder as robust;
 
 /// An owned kernel object that can travel to another process.
 pub(crate) type Object = std::os::windows::io::OwnedHandle;

@@ -13,8 +13,6 @@ use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-
 use crate::sys::shareable::shared_layout;
 use crate::sys::{futex, owner};
 
@@ -132,7 +130,7 @@ impl RobustMutex {
         if holder == me {
             // Another thread writes here only while it holds the lock, and never our number.
             let is_ours = self.thread.load(Ordering::Relaxed) == this_thread();
-            return if is_ours { Err(Errno::EDEADLK.into()) } else { Ok(None) };
+            return if is_ours { Err(io::ErrorKind::Deadlock.into()) } else { Ok(None) };
         }
         if !owner::is_dead_tag(holder) {
             return Ok(None);
@@ -155,7 +153,7 @@ impl RobustMutex {
         let is_ours = self.holder.load(Ordering::Relaxed) == owner::tag()
             && self.thread.load(Ordering::Relaxed) == this_thread();
         if !is_ours {
-            return Err(Errno::EPERM.into());
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         self.thread.store(0, Ordering::Relaxed);
         self.holder.store(0, Ordering::SeqCst);
@@ -175,10 +173,10 @@ impl Drop for Held<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::sys::unix::memory::{self, Mapping};
+    use crate::sys::agreed::{self as memory, Mapping};
     use crate::{Fork, fork, waitpid};
 
     fn shared() -> Mapping {

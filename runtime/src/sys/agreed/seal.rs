@@ -1,11 +1,9 @@
-//! What nobody can do to shared memory any more, by agreement of those who use this library: see [`memory`].
+//! What nobody can do to shared memory any more, by agreement of those who use this library: see [`agreed`](super).
 
 use std::io;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
-use super::Object;
-use crate::sys::unix::memory;
+use super::pages;
+use crate::sys::Object;
 use crate::sys::unsupported::unsupported;
 
 /// What is ruled out.
@@ -21,23 +19,23 @@ pub(crate) enum Seal {
 
 impl Seal {
     fn bits(self) -> u32 {
-        let fixed = memory::NO_SHRINKING | memory::NO_GROWING;
+        let fixed = super::NO_SHRINKING | super::NO_GROWING;
         match self {
-            Self::Shrinking => memory::NO_SHRINKING,
+            Self::Shrinking => super::NO_SHRINKING,
             Self::Resizing => fixed,
-            Self::Writing => fixed | memory::NO_WRITING,
+            Self::Writing => fixed | super::NO_WRITING,
         }
     }
 }
 
 /// Rules something out for ever. Writing can be ruled out only while nobody has the memory mapped for writing: `ResourceBusy`.
 pub(crate) fn seal(object: &Object, seal: Seal) -> io::Result<()> {
-    memory::add_seals(object, seal.bits())
+    super::add_seals(object, seal.bits())
 }
 
 /// Whether something is ruled out.
 pub(crate) fn is_sealed(object: &Object, seal: Seal) -> io::Result<bool> {
-    Ok(memory::seals(object)? & seal.bits() == seal.bits())
+    Ok(super::seals(object)? & seal.bits() == seal.bits())
 }
 
 /// A descriptor of the same memory that can only read: what has no name any more cannot be opened again, and no right can be
@@ -48,6 +46,5 @@ pub(crate) fn read_only(_object: &Object) -> io::Result<Object> {
 
 /// Whether a descriptor can only read.
 pub(crate) fn is_read_only(object: &Object) -> io::Result<bool> {
-    let flags = OFlag::from_bits_retain(fcntl(object, FcntlArg::F_GETFL)?);
-    Ok(flags & OFlag::O_ACCMODE == OFlag::O_RDONLY)
+    pages::is_read_only(object)
 }

@@ -1,8 +1,8 @@
-//! Memory that processes share, for systems without memory files: a shared memory object that loses its name at once
-//! (`shm_open(2)`, `shm_unlink(2)`), so that it is gone with the last who holds or maps it.
+//! Memory that processes share, for systems without memory files: on Unix a shared memory object that loses its name at once
+//! (`shm_open(2)`, `shm_unlink(2)`), on Windows a section over the paging file; it is gone with the last who holds or maps it.
 //!
-//! Apple's systems take a length for one just once, give it in whole pages, have no seals, and neither read from nor write to a
-//! descriptor of one. So an object is made larger than asked for, which costs no memory until it is touched, and its first
+//! They take a length for one just once, give it in whole pages, have no seals, and neither read from nor write to what is not
+//! mapped. So an object is made larger than asked for, which costs no memory until it is touched, and its first
 //! pages, which no mapping shows, are a header: how long it is, what is ruled out, and how many map it for writing. It holds by
 //! agreement of those who use this library: the kernel does not see to it, as it does on Linux, that nobody writes what
 //! is frozen. It does see to it that nothing is ever cut off.
@@ -10,28 +10,28 @@
 //! A process that is killed does not take its writable mappings off the count, and what it had mapped cannot be frozen any more. That is
 //! the safe mistake.
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) mod seal;
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap, shm_open, shm_unlink};
-use nix::sys::stat::{Mode, fstat};
-
-use super::descriptor::above_standard;
-use super::own;
-use crate::sys::Shareable;
+#[cfg(windows)]
+use crate::sys::platform::pages::{self, Pages};
 use crate::sys::shareable::shared_layout;
+#[cfg(unix)]
+use crate::sys::unix::pages::{self, Pages};
+use crate::sys::{Object, Shareable, own};
 
-/// How much of an object its header takes up: the largest page of all systems that have this.
+/// How much of an object its header takes up: the largest page of all systems that have this, and the distance of places where
+/// Windows maps.
 const HEADER: u64 = 64 * 1024;
 
-/// How long an object can become at least.
-const CAPACITY: u64 = 1 << 30;
+/// How long memory can become.
+pub(crate) const REACH: u64 = pages::CAPACITY;
 
 /// What the header of one of our objects begins with.
 const MAGIC: u64 = u64::from_ne_bytes(*b"offsprng");
@@ -51,6 +51,10 @@ shared_layout! {
     }
 }
 
+fn too_long() -> io::Error {
+    io::ErrorKind::FileTooLarge.into()
+}
+
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
@@ -60,18 +64,17 @@ fn invalid(what: &'static str) -> io::Error {
 struct Mapped(Region);
 
 impl Mapped {
-    fn new(object: &OwnedFd) -> io::Result<Self> {
+    fn new(object: &Object) -> io::Result<Self> {
         // What is shorter would be a SIGBUS to look at.
-        if size(object)? < HEADER {
+        if pages::size(object)? < HEADER {
             return Err(invalid("what arrived is no shared memory"));
         }
-        let mapped =
-            Self(Region::map(object, 0, size_of::<Header>(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?);
+        let mapped = Self(Region::map(object, 0, size_of::<Header>(), true)?);
         Ok(mapped)
     }
 
     /// That of an object which is one of ours.
-    fn of(object: &OwnedFd) -> io::Result<Self> {
+    fn of(object: &Object) -> io::Result<Self> {
         let mapped = Self::new(object)?;
         if mapped.header().magic.load(Ordering::Acquire) == MAGIC {
             Ok(mapped)
@@ -84,44 +87,18 @@ impl Mapped {
         self.0.at(0)
     }
 
-    fn length(&self, object: &OwnedFd) -> io::Result<u64> {
+    fn length(&self, object: &Object) -> io::Result<u64> {
         // Whoever has it could write nonsense there.
-        Ok(self.header().length.load(Ordering::Acquire).min(size(object)?.saturating_sub(HEADER)))
+        Ok(self.header().length.load(Ordering::Acquire).min(pages::size(object)?.saturating_sub(HEADER)))
     }
 }
 
-/// How large the kernel's object is, header and all.
-fn size(object: &OwnedFd) -> io::Result<u64> {
-    u64::try_from(fstat(object)?.st_size).map_err(|_| invalid("what arrived has no length"))
-}
-
-/// A name that nobody has, short enough for every system (31 bytes).
-fn name() -> io::Result<String> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(format!("/offspring.{:016x}", u64::from_ne_bytes(random)))
-}
-
 /// Makes memory of this many bytes, all zero. Pages take up memory when they are first written.
-pub(crate) fn create(length: u64) -> io::Result<OwnedFd> {
-    let object = loop {
-        let name = name()?;
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        match shm_open(name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-            Ok(object) => {
-                shm_unlink(name.as_str())?;
-                break above_standard(object)?;
-            }
-            Err(Errno::EEXIST | Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    };
-    let truncate = |capacity: u64| {
-        let size = HEADER.checked_add(capacity).and_then(|size| libc::off_t::try_from(size).ok());
-        nix::unistd::ftruncate(&object, size.ok_or(Errno::EFBIG)?)
-    };
+pub(crate) fn create(length: u64) -> io::Result<Object> {
+    let size = |capacity: u64| HEADER.checked_add(capacity).ok_or_else(too_long);
     // A system that has no room for what may never be needed has it for what is.
-    truncate(length.max(CAPACITY)).or_else(|_| truncate(length))?;
+    let object =
+        pages::create(size(length.max(pages::CAPACITY))?).or_else(|_| pages::create(size(length)?))?;
     let mapped = Mapped::new(&object)?;
     let header = mapped.header();
     header.length.store(length, Ordering::Relaxed);
@@ -130,15 +107,15 @@ pub(crate) fn create(length: u64) -> io::Result<OwnedFd> {
 }
 
 /// Makes memory longer or shorter; it cannot become longer than it was made for, which is a gibibyte at least.
-pub(crate) fn set_length(object: &OwnedFd, length: u64) -> io::Result<()> {
+pub(crate) fn set_length(object: &Object, length: u64) -> io::Result<()> {
     let mapped = Mapped::of(object)?;
     let before = mapped.length(object)?;
     let seals = mapped.header().seals.load(Ordering::Acquire);
     if (length < before && seals & NO_SHRINKING != 0) || (length > before && seals & NO_GROWING != 0) {
-        return Err(Errno::EPERM.into());
+        return Err(io::ErrorKind::PermissionDenied.into());
     }
-    if length > size(object)? - HEADER {
-        return Err(Errno::EFBIG.into());
+    if length > pages::size(object)? - HEADER {
+        return Err(too_long());
     }
     if length < before {
         zero(object, length, before - length)?;
@@ -146,38 +123,38 @@ pub(crate) fn set_length(object: &OwnedFd, length: u64) -> io::Result<()> {
     let exchanged =
         mapped.header().length.compare_exchange(before, length, Ordering::AcqRel, Ordering::Acquire);
     // Two at once: the other was quicker, as with a seal.
-    exchanged.map(drop).map_err(|_| Errno::EPERM.into())
+    exchanged.map(drop).map_err(|_| io::ErrorKind::PermissionDenied.into())
 }
 
 /// How long memory is.
-pub(crate) fn length(object: &OwnedFd) -> io::Result<u64> {
+pub(crate) fn length(object: &Object) -> io::Result<u64> {
     Mapped::of(object)?.length(object)
 }
 
 /// Fixes the length of memory for good.
-pub(crate) fn fix_length(object: &OwnedFd) -> io::Result<()> {
+pub(crate) fn fix_length(object: &Object) -> io::Result<()> {
     add_seals(object, NO_SHRINKING | NO_GROWING)
 }
 
 /// Whether the length of memory is fixed.
-pub(crate) fn has_fixed_length(object: &OwnedFd) -> bool {
+pub(crate) fn has_fixed_length(object: &Object) -> bool {
     seals(object).is_ok_and(|seals| seals & (NO_SHRINKING | NO_GROWING) == NO_SHRINKING | NO_GROWING)
 }
 
 /// Rules something out. Writing only while nobody maps it for writing.
-pub(crate) fn add_seals(object: &OwnedFd, seals: u32) -> io::Result<()> {
+pub(crate) fn add_seals(object: &Object, seals: u32) -> io::Result<()> {
     let mapped = Mapped::of(object)?;
     let header = mapped.header();
     let before = header.seals.fetch_or(seals, Ordering::SeqCst);
     if seals & !before & NO_WRITING != 0 && header.writers.load(Ordering::SeqCst) > 0 {
         header.seals.fetch_and(before | !seals, Ordering::SeqCst);
-        return Err(Errno::EBUSY.into());
+        return Err(io::ErrorKind::ResourceBusy.into());
     }
     Ok(())
 }
 
 /// What is ruled out; nothing for what is no memory of ours.
-pub(crate) fn seals(object: &OwnedFd) -> io::Result<u32> {
+pub(crate) fn seals(object: &Object) -> io::Result<u32> {
     match Mapped::of(object) {
         Ok(mapped) => Ok(mapped.header().seals.load(Ordering::SeqCst)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(0),
@@ -187,12 +164,12 @@ pub(crate) fn seals(object: &OwnedFd) -> io::Result<u32> {
 
 /// Reserves what part of the memory takes up: there is no way to, and who writes more than there is waits for others to end.
 #[allow(clippy::unnecessary_wraps)] // elsewhere it can fail
-pub(crate) fn reserve(_object: &OwnedFd, _offset: u64, _length: u64) -> io::Result<()> {
+pub(crate) fn reserve(_object: &Object, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
 /// Lets part of the memory read as zero from then on. It is not given back before all of it is.
-pub(crate) fn release(object: &OwnedFd, offset: u64, length: u64) -> io::Result<()> {
+pub(crate) fn release(object: &Object, offset: u64, length: u64) -> io::Result<()> {
     let end = self::length(object)?;
     let from = offset.min(end);
     zero(object, from, length.min(end - from))
@@ -209,7 +186,7 @@ fn windows(offset: u64, length: u64) -> impl Iterator<Item = (u64, usize)> {
     })
 }
 
-fn zero(object: &OwnedFd, offset: u64, length: u64) -> io::Result<()> {
+fn zero(object: &Object, offset: u64, length: u64) -> io::Result<()> {
     for (offset, length) in windows(offset, length) {
         Mapping::new(object, offset, length)?.bytes_mut().fill(0);
     }
@@ -217,8 +194,8 @@ fn zero(object: &OwnedFd, offset: u64, length: u64) -> io::Result<()> {
 }
 
 /// Writes to memory that is not mapped, which becomes longer if it must.
-pub(crate) fn write_at(object: &OwnedFd, bytes: &[u8], offset: u64) -> io::Result<()> {
-    let end = offset.checked_add(bytes.len() as u64).ok_or(Errno::EFBIG)?;
+pub(crate) fn write_at(object: &Object, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let end = offset.checked_add(bytes.len() as u64).ok_or_else(too_long)?;
     if self::length(object)? < end {
         set_length(object, end)?;
     }
@@ -232,7 +209,7 @@ pub(crate) fn write_at(object: &OwnedFd, bytes: &[u8], offset: u64) -> io::Resul
 }
 
 /// Reads from memory that is not mapped.
-pub(crate) fn read_at(object: &OwnedFd, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_at(object: &Object, length: usize, offset: u64) -> io::Result<Vec<u8>> {
     let all = self::length(object)?;
     if offset.checked_add(length as u64).is_none_or(|end| end > all) {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -252,12 +229,10 @@ pub(crate) enum Populate {
     ToWrite,
 }
 
-/// A range of pages that is mapped.
+/// A range of bytes that is mapped.
 #[derive(Debug)]
 struct Region {
-    /// Where the pages begin.
-    base: NonNull<u8>,
-    pages: usize,
+    _pages: Pages,
     start: NonNull<u8>,
     length: usize,
 }
@@ -267,28 +242,18 @@ unsafe impl Send for Region {}
 // SAFETY: as above.
 unsafe impl Sync for Region {}
 
-/// How large a page is here.
-fn page() -> u64 {
-    // SAFETY: an integer.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(HEADER)
-}
-
 impl Region {
     /// Maps part of the kernel's object, wherever it begins.
-    fn map(object: &OwnedFd, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Self> {
-        let within = offset % page();
+    fn map(object: &Object, offset: u64, length: usize, writable: bool) -> io::Result<Self> {
+        let within = offset % pages::granularity();
         let before = usize::try_from(within).map_err(io::Error::other)?;
         // An empty mapping is refused by the kernel: one page stands for it.
-        let pages = length.checked_add(before).ok_or(Errno::ENOMEM)?;
-        let pages = NonZeroUsize::new(pages).unwrap_or(NonZeroUsize::MIN);
-        let offset = libc::off_t::try_from(offset - within).map_err(|_| Errno::EINVAL)?;
-        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing of ours.
-        let base = unsafe { mmap(None, pages, protection, MapFlags::MAP_SHARED, object.as_fd(), offset) }?;
-        let base = base.cast::<u8>();
+        let size = length.checked_add(before).ok_or(io::ErrorKind::OutOfMemory)?;
+        let size = NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
+        let pages = Pages::map(object, offset - within, size, writable)?;
         // SAFETY: within the mapping.
-        let start = unsafe { base.add(before) };
-        Ok(Self { base, pages: pages.get(), start, length })
+        let start = unsafe { pages.start().add(before) };
+        Ok(Self { _pages: pages, start, length })
     }
 
     fn at<T: Shareable>(&self, offset: usize) -> &T {
@@ -316,15 +281,6 @@ impl Region {
     }
 }
 
-impl Drop for Region {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `map` with this length; no reference into it outlives this value.
-        if let Err(errno) = unsafe { munmap(self.base.cast(), self.pages) } {
-            debug_assert!(false, "unmapping failed: {errno}");
-        }
-    }
-}
-
 /// A mapped part of memory.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -338,32 +294,32 @@ impl Mapping {
     ///
     /// # Errors
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) when writing is ruled out.
-    pub(crate) fn new(object: &OwnedFd, offset: u64, length: usize) -> io::Result<Self> {
+    pub(crate) fn new(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
         let mapped = Mapped::of(object)?;
         mapped.header().writers.fetch_add(1, Ordering::SeqCst);
         let frozen = mapped.header().seals.load(Ordering::SeqCst) & NO_WRITING != 0;
         // From here on it is taken off the count again, whatever happens.
         let writes = Writes(Some((mapped, own::pid())));
         if frozen {
-            return Err(Errno::EPERM.into());
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let region = Self::part(object, offset, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        let region = Self::part(object, offset, length, true)?;
         Ok(Self { region, writes: writes.keep() })
     }
 
     /// Maps memory that nobody can write any more, from its beginning.
-    pub(crate) fn read_only(object: &OwnedFd, length: usize) -> io::Result<Self> {
+    pub(crate) fn read_only(object: &Object, length: usize) -> io::Result<Self> {
         Self::view(object, 0, length)
     }
 
     /// Maps a part for reading while others write it.
-    pub(crate) fn view(object: &OwnedFd, offset: u64, length: usize) -> io::Result<Self> {
-        Ok(Self { region: Self::part(object, offset, length, ProtFlags::PROT_READ)?, writes: None })
+    pub(crate) fn view(object: &Object, offset: u64, length: usize) -> io::Result<Self> {
+        Ok(Self { region: Self::part(object, offset, length, false)?, writes: None })
     }
 
-    fn part(object: &OwnedFd, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Region> {
-        let offset = HEADER.checked_add(offset).ok_or(Errno::EINVAL)?;
-        Region::map(object, offset, length, protection)
+    fn part(object: &Object, offset: u64, length: usize, writable: bool) -> io::Result<Region> {
+        let offset = HEADER.checked_add(offset).ok_or(io::ErrorKind::InvalidInput)?;
+        Region::map(object, offset, length, writable)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -560,7 +516,7 @@ mod tests {
     #[test]
     fn what_is_no_memory_of_ours_is_refused() {
         let (pipe, _) = std::io::pipe().unwrap();
-        let pipe = OwnedFd::from(pipe);
+        let pipe = Object::from(pipe);
         assert!(length(&pipe).is_err());
         assert!(!has_fixed_length(&pipe));
         assert_eq!(seals(&pipe).unwrap(), 0);
